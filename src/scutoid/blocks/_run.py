@@ -6,18 +6,17 @@ import itertools
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid import events
-from scutoid.blocks._block import Block, BlockStatus, Done, blocks_of
+from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._budget import Budget, parse_bytes
 from scutoid.blocks._check import check_abilities, check_tasks
 from scutoid.blocks._dispatch import Dispatcher
@@ -27,6 +26,7 @@ from scutoid.blocks._report import Report
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.blocks._task_progress import RunProgress
+from scutoid.blocks._work import work_of
 from scutoid.errors import (
     ParameterError,
     RunFailed,
@@ -43,18 +43,13 @@ from scutoid.executors import (
     Lost,
     Outcome,
     Waiting,
-    Work,
     WorkerPool,
     find_executor,
 )
-from scutoid.geometry import BlockGrid
 from scutoid.stopping import Stop, ends_by_signals
 
 OnFailure = Literal["raise", "return"] | int
 
-# A look at an enumeration takes a tenth of what all else of a block that does nothing does.
-_WAITING, _WRITTEN = int(BlockStatus.WAITING), int(BlockStatus.WRITTEN)
-_EMPTY, _FOUND = int(BlockStatus.EMPTY), int(BlockStatus.FOUND)
 _MEMORY_ERROR = re.compile(r"(\w+\.)*\w*MemoryError\b")
 # At the end, workers have time to leave their set-ups; after Ctrl-C, little.
 _GRACE_SECONDS = 60.0
@@ -164,7 +159,7 @@ def run_blocks(
         if not run.scheduler.is_complete:
             n_workers = min(workers, sum(map(run.scheduler.n_open, range(len(ordered)))))
             run.progress.begin(n_workers)
-            works = [_work(task, is_memory_given=memory is not None) for task in ordered]
+            works = [work_of(task, is_memory_given=memory is not None) for task in ordered]
             pool = resolved.open(works, n_workers, logs=None if logs is None else Path(logs))
             try:
                 run.work(pool, budget, n_workers)
@@ -204,52 +199,6 @@ def _open_journal(stack: ExitStack, task: BlockTask, folder: Path | None) -> Jou
     # a journal that a task brings is known by its place: the task may be named otherwise next time
     name = task.name if task.journal is None else ""
     return stack.enter_context(Journal.open(path, name, task.grid, key=task.key))
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """Runs one block in a worker, and returns its status and value."""
-
-    function: Callable[..., object] | None
-    is_done: Callable[[Block], bool] | None
-
-    def __call__(self, block: object, values: Mapping[str, object]) -> tuple[int, object]:
-        if self.is_done is not None and self.is_done(block):  # type: ignore[arg-type]
-            return _FOUND, None
-        if self.function is None:
-            return _WAITING, None
-        value = self.function(block, **values)
-        if value is None:
-            return _WRITTEN, None
-        if type(value) is Done:
-            return int(value.status), value
-        return _EMPTY if value is BlockStatus.EMPTY else _WRITTEN, value
-
-
-@dataclass(frozen=True, slots=True)
-class _Items:
-    """Makes a task's blocks in a worker."""
-
-    task: str
-    grid: BlockGrid
-    conflict: bool
-
-    def __call__(self, indices: NDArray[np.int64]) -> Iterator[object]:
-        return blocks_of(self.task, self.grid, indices, conflict=self.conflict)
-
-
-def _work(task: BlockTask, *, is_memory_given: bool) -> Work:
-    return Work(
-        task.name,
-        _Call(task.function, None if isinstance(task.is_done, np.ndarray) else task.is_done),
-        _Items(task.name, task.grid, task.conflict),
-        tuple((task.setup or {}).items()),
-        task.timeout,
-        task.collect is not None,
-        task.requires or {},
-        task.function is None,
-        0 if is_memory_given else task.bytes_per_block,
-    )
 
 
 class _Run:
@@ -296,7 +245,7 @@ class _Run:
                     *(workers, pool.most_items),
                     is_one_memory=pool.is_one_memory,
                 )
-                self._work(pool)
+                self.work_of(pool)
                 self._keeping.try_again()
             if self._obstacle is not None:
                 raise self._obstacle
@@ -305,7 +254,7 @@ class _Run:
         finally:
             _stop(pool, 0.0 if self._stop.is_overdue else grace)
 
-    def _work(self, pool: WorkerPool) -> None:
+    def work_of(self, pool: WorkerPool) -> None:
         while True:
             if not self._is_stopping:
                 self._hand_out(pool)
