@@ -103,7 +103,7 @@ INTERNAL = {
     """,
     "scutoid.executors": """
         check_executor check_ready computing_there CONNECTION_VARIABLE current_worker
-        default_workers GivenUp is_of_dask knows_memory LAUNCH_VARIABLE meet meet_over_dask
+        default_workers GivenUp is_auto is_of_dask knows_memory LAUNCH_VARIABLE meet meet_over_dask
         MOST_ITEMS NoHeartbeat preset_file Rendezvous SerialExecutor standing TASK_VARIABLE
         Wire WORKER_VARIABLE
     """,

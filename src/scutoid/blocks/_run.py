@@ -127,7 +127,7 @@ def run_blocks(
 
     Examples
     --------
-    >>> from scutoid.geometry import Roi
+    >>> from scutoid.geometry import BlockGrid, Roi
     >>> sizes = []
     >>> grid = BlockGrid(Roi((0,), (10,)), 4)
     >>> task = BlockTask("sizes", lambda block: sizes.append(block.write_roi.shape[0]), grid)

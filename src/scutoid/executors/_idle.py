@@ -44,19 +44,14 @@ class Idle:
         """Whether this process has started them, and not one that it was forked from."""
         return self._driver == os.getpid()
 
-    def next_number(self) -> int:
-        """Return a number that none of them has."""
-        with self._lock:
-            return max((process.number for process in self._processes), default=-1) + 1
-
-    def take(self, begun_in: Surroundings, logs: Path | None) -> Process | None:
-        """Return one that is as a new one would be, and prints to a folder; None: there is none."""
+    def take(self, number: int, begun_in: Surroundings, logs: Path | None) -> Process | None:
+        """Return one that is as a new one would be, as a worker of a run; None: there is none."""
         while True:
             with self._lock:
                 if not self._processes:
                     return None
                 kept = self._processes.pop(0)
-            if kept.begun_in == begun_in and kept.begin_run(logs):
+            if kept.begun_in == begun_in and kept.begin_run(number, logs):
                 return kept
             kept.end()
 

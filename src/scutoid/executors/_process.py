@@ -113,10 +113,22 @@ class Process:
         self.known.clear()
         return self._is_answered(("over",), OVER, end)
 
-    def begin_run(self, logs: Path | None) -> bool:
-        """Have a process that is idle print to a folder; return whether it is as a new one."""
-        log = None if logs is None else str(_log_path(logs, self.number))
-        return self._is_answered(("begin", log), AS_NEW, time.monotonic() + LEAVING_SECONDS)
+    def begin_run(self, number: int, logs: Path | None) -> bool:
+        """Have an idle process be a worker of another run; return whether it is as a new one.
+
+        Parameters
+        ----------
+        number : int
+            Of the worker in the run.
+        logs : Path, optional
+            Folder that it prints to.
+        """
+        log = None if logs is None else str(_log_path(logs, number))
+        end = time.monotonic() + LEAVING_SECONDS
+        if not self._is_answered(("begin", number, log), AS_NEW, end):
+            return False
+        self.number = number
+        return True
 
     def _is_answered(self, message: object, answer: str, end: float) -> bool:
         """Send a message; return whether an answer comes until a time, and the process lives."""

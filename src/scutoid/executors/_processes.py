@@ -128,7 +128,7 @@ class _ProcessesWorkerPool:
         self._surroundings = Surroundings.now(logs)
         self._processes: dict[int, Process] = {}
         self._idle = idle
-        self._next_number = 0 if idle is None else idle.next_number()
+        self._next_number = 0
         self._joined: list[Message] = []
         self._deaths = Deaths(workers)
         self._has_timeouts = any(work.timeout is not None for work in works)
@@ -205,14 +205,13 @@ class _ProcessesWorkerPool:
                 del leaving[process.number]
 
     def _start(self) -> None:
-        kept = None if self._idle is None else self._idle.take(self._surroundings, self._logs)
-        if kept is not None:
-            self._processes[kept.number] = kept
-            self._joined.append(Joined(kept.number))
-            return
         number = self._next_number
         self._next_number += 1
-        self._processes[number] = Process(number, self._surroundings, self._logs)
+        begun = (number, self._surroundings, self._logs)
+        kept = None if self._idle is None else self._idle.take(*begun)
+        if kept is not None:
+            self._joined.append(Joined(number))
+        self._processes[number] = Process(*begun) if kept is None else kept
 
     def _pause(self, end: float | None) -> float:
         """Seconds to wait for a message before looking for hung and dead workers."""

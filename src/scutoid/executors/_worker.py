@@ -40,6 +40,8 @@ _CHANGED = "changed"
 class _Begin(NamedTuple):
     """Another run begins."""
 
+    number: int
+    """Of the worker in it."""
     log: str | None
     """File that what is printed goes to; None: where it went."""
 
@@ -111,7 +113,7 @@ class _Worker:
                 self._end_run()
                 continue
             if isinstance(job, _Begin):
-                self._begin_run(job.log)
+                self._begin_run(job)
                 continue
             outcome = self._carry_out(job)
             if self._is_dropped:
@@ -136,13 +138,14 @@ class _Worker:
         self._send(OVER)
         self._traces.note()
 
-    def _begin_run(self, log: str | None) -> None:
+    def _begin_run(self, begin: _Begin) -> None:
         """Say whether this process is as a new one would be, and print to the log of the run."""
         if self._traces.are_there():
             self._send(_CHANGED)
             return
-        if log is not None:
-            _print_to(log)
+        self._bench.worker = begin.number
+        if begin.log is not None:
+            _print_to(begin.log)
         self._send(AS_NEW)
 
     def leave_early(self, number: int, frame: object) -> None:
@@ -181,8 +184,8 @@ class _Worker:
                     self._payloads[number] = payload
                 case ("job", number, work, indices):
                     self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
-                case ("begin", log):
-                    self._inbox.put(_Begin(log))
+                case ("begin", begin_number, log):
+                    self._inbox.put(_Begin(begin_number, log))
                 case ("over",):
                     self._inbox.put(OVER)
                 case ("halt",):

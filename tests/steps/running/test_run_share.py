@@ -22,7 +22,7 @@ import scutoid as sc
 from scutoid.blocks import Journal
 from scutoid.errors import ParameterError, PipelineError, RunStopped
 from scutoid.events import StepAwaited
-from scutoid.executors._processes import _Process
+from scutoid.executors._process import Process
 from scutoid.segments import SEGMENTS, fence_off, segments_in
 from scutoid.steps import run_share
 from scutoid.steps.results import merge_segments
@@ -451,7 +451,7 @@ def test_who_is_waited_for_is_told_once_and_by_name(tmp_path, monkeypatch, is_sh
 def test_workers_stay_while_a_process_takes_share_after_share(tmp_path, monkeypatch):
     """Each round of shares began with new ones, which import all that they need anew."""
     started, rounds = [], []
-    make, share = _Process.__init__, Element._share
+    make, share = Process.__init__, Element._share
 
     def counted(self, number, *args):
         started.append(number)
@@ -461,7 +461,7 @@ def test_workers_stay_while_a_process_takes_share_after_share(tmp_path, monkeypa
         rounds.append(args)
         return share(self, *args)
 
-    monkeypatch.setattr(_Process, "__init__", counted)
+    monkeypatch.setattr(Process, "__init__", counted)
     monkeypatch.setattr(Element, "_share", noted)
     image = np.arange(24 * 20, dtype="float32").reshape(24, 20)
     result = halved(halved(sc.open(image)))
