@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 import math
+import operator
 import pickle
 from types import SimpleNamespace
 
@@ -72,6 +74,77 @@ def test_arithmetic_goes_axis_by_axis(rows):
     assert a.minimum(b) + a.maximum(b) == a + b
     assert a + 2 == 2 + a == a + Coordinate.full(len(a), 2)
     assert pickle.loads(pickle.dumps(a)) == a
+
+
+class Chosen(enum.IntEnum):
+    FIVE = 5
+
+
+KINDS = [int, np.int8, np.int64, lambda value: Chosen.FIVE]
+values = st.tuples(st.integers(0, 99), st.sampled_from(KINDS)).map(lambda drawn: drawn[1](drawn[0]))
+MAKERS = [tuple, list, iter, Coordinate]
+
+
+@given(
+    st.lists(st.tuples(values, values), min_size=1, max_size=4),
+    st.sampled_from(MAKERS),
+    st.sampled_from(["__add__", "__sub__", "__mul__", "minimum", "maximum"]),
+)
+def test_integers_of_all_kinds_count_as_plain_ones(rows, make, operation):
+    ours, theirs = ([row[side] for row in rows] for side in (0, 1))
+    point = Coordinate(*ours)
+    combined = getattr(point, operation)(make(theirs))
+    at_once = getattr(point, operation)(theirs[0])
+    by_hand = {"minimum": min, "maximum": max}.get(operation) or getattr(operator, operation)
+    assert combined == tuple(by_hand(int(a), int(b)) for a, b in rows)
+    assert at_once == tuple(by_hand(int(a), int(theirs[0])) for a in ours)
+    region = Roi(make(ours), make(theirs))
+    moved = region.shift(make(theirs)).grow(theirs[0], make(ours)).intersect(region)
+    for found in (combined, at_once, Coordinate(make(ours)), region.end, moved.offset, moved.shape):
+        assert type(found) is Coordinate
+        assert all(type(value) is int for value in found)
+    assert region.contains(make(ours)) == (0 not in region.shape)
+
+
+def test_arithmetic_of_plain_ints_checks_none_by_itself(monkeypatch):
+    a, b, by = Roi((0, -2, 5), (4, 9, 9)), Roi((1, 1, 1), (2, 20, 7)), Coordinate(1, -1, 10**30)
+    theirs = (0, 1, 2)
+    monkeypatch.setattr("scutoid.geometry._coordinate.as_int", None)
+    assert a.intersect(b) == Roi((1, 1, 5), (2, 6, 3))
+    assert a.union(b) == Roi((0, -2, 1), (4, 23, 13))
+    assert not a.contains(b)
+    assert a.shift(by).offset == (1, -3, 5 + 10**30) == a.offset + by
+    assert a.grow(by).shape == (6, 7, 9 + 2 * 10**30)
+    assert a.shift(theirs).to_slices(a.offset - theirs)[1:] == (slice(2, 11), slice(4, 13))
+    assert -(by * 2 // by) == (-2, -2, -2)
+    assert a.contains((3, 6, 13))
+    assert not a.contains([4, 6, 13])
+
+
+@pytest.mark.parametrize("value", [1.0, "3", None, True, np.float64(2), np.bool_(True), 1j])
+@pytest.mark.parametrize("make", [tuple, list, iter])
+def test_what_is_no_integer_is_refused_beside_plain_ints(value, make):
+    region = Roi((0, 0), (4, 4))
+    for use in (
+        Coordinate,
+        lambda point: Coordinate(1, 2) + point,
+        lambda point: Coordinate(1, 2).minimum(point),
+        lambda point: Roi(point, (1, 1)),
+        region.shift,
+        region.grow,
+        region.contains,
+        region.to_slices,
+    ):
+        with pytest.raises(GeometryError, match="are integers") as error:
+            use(make([1, value]))
+        assert error.value.value in (repr(value), value)
+        assert "round it yourself" in str(error.value)
+
+
+@pytest.mark.parametrize("value", [1.0, None])
+def test_what_is_neither_an_int_nor_several_does_not_combine(value):
+    with pytest.raises(GeometryError, match="ints or coordinates"):
+        Coordinate(1, 2) + value
 
 
 def test_coordinates_of_different_length_do_not_combine():

@@ -1,7 +1,12 @@
-"""Points and sizes on the voxel grid: exact integers, never rounded silently."""
+"""Points and sizes on the voxel grid: exact integers, never rounded silently.
+
+A coordinate holds plain ints, whatever it was made of.  So what is computed of coordinates and
+plain ints alone is not checked again, value by value: a block takes some hundred of these sums.
+"""
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Iterable
 from numbers import Integral
@@ -30,6 +35,11 @@ def as_int(value: object, place: str = "a coordinate") -> int:
     return int(value)
 
 
+def unchecked(values: Iterable[int]) -> Coordinate:
+    """Make a coordinate of values that are plain ints for sure."""
+    return tuple.__new__(Coordinate, values)
+
+
 class Coordinate(tuple[int, ...]):
     """A point or a size: one integer an axis, with arithmetic axis by axis.
 
@@ -55,14 +65,20 @@ class Coordinate(tuple[int, ...]):
 
     def __new__(cls, *values: SupportsIndex | Iterable[SupportsIndex]) -> Self:
         items: Iterable[object] = values
-        if len(values) == 1 and isinstance(values[0], Iterable):
+        if len(values) == 1 and type(values[0]) is not int and isinstance(values[0], Iterable):
             items = values[0]
-        return super().__new__(cls, (as_int(item) for item in items))
+        if type(items) is tuple or type(items) is list:
+            for item in items:
+                if type(item) is not int:
+                    break
+            else:
+                return tuple.__new__(cls, items)
+        return tuple.__new__(cls, map(as_int, items))
 
     @classmethod
     def full(cls, ndim: int, value: SupportsIndex) -> Coordinate:
         """The same integer on `ndim` axes."""
-        return cls(*(as_int(value),) * ndim)
+        return tuple.__new__(cls, (as_int(value),) * ndim)
 
     @classmethod
     def of(cls, value: SupportsIndex | Iterable[SupportsIndex], ndim: int) -> Coordinate:
@@ -73,9 +89,13 @@ class Coordinate(tuple[int, ...]):
         GeometryError
             If there is not one value an axis.
         """
-        if isinstance(value, Integral):
+        point: Coordinate
+        if cls is Coordinate and type(value) is Coordinate:
+            point = value
+        elif type(value) is int or (not isinstance(value, tuple) and isinstance(value, Integral)):
             return cls.full(ndim, value)
-        point = cls(value)
+        else:
+            point = cls(value)
         if len(point) != ndim:
             raise GeometryError(
                 f"one value is needed for each of {ndim} axes",
@@ -90,13 +110,14 @@ class Coordinate(tuple[int, ...]):
         return len(self)
 
     def _map(self, other: object, operation: Callable[[int, int], int]) -> Coordinate:
-        if isinstance(other, Integral):
-            return Coordinate(*(operation(a, int(other)) for a in self))
-        if not isinstance(other, Iterable):
-            raise GeometryError("coordinates combine with ints or coordinates", value=other)
-        return Coordinate(
-            *(operation(a, b) for a, b in zip(self, Coordinate.of(other, len(self)), strict=True))
-        )
+        if type(other) is Coordinate and len(other) == len(self):
+            return unchecked(map(operation, self, other))
+        if not isinstance(other, tuple):  # of which abstract classes take long to say no
+            if type(other) is int or isinstance(other, Integral):
+                return unchecked(map(operation, self, itertools.repeat(int(other))))
+            if not isinstance(other, Iterable):
+                raise GeometryError("coordinates combine with ints or coordinates", value=other)
+        return unchecked(map(operation, self, Coordinate.of(other, len(self))))
 
     def __add__(self, other: object) -> Coordinate:
         return self._map(other, operator.add)
@@ -118,7 +139,7 @@ class Coordinate(tuple[int, ...]):
         return self._map(other, operator.mod)
 
     def __neg__(self) -> Coordinate:
-        return Coordinate(*(-a for a in self))
+        return unchecked(map(operator.neg, self))
 
     def minimum(self, other: object) -> Coordinate:
         """The smaller of the two on each axis."""
