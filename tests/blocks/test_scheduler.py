@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scutoid.blocks import After, BlockGrid, BlockStatus, BlockTask, Scheduler
+from scutoid.blocks import (
+    After,
+    BlockGrid,
+    BlockStatus,
+    BlockTask,
+    Scheduler,
+    _links,
+    conflict_order,
+    lower_neighbours,
+)
+from scutoid.blocks._links import Link
 from scutoid.blocks._ready_queue import TileWalk
 from scutoid.errors import GeometryError
 from scutoid.geometry import Roi
@@ -217,6 +227,94 @@ def test_random_runs_agree_with_the_model(tasks, seed, fails):  # noqa: C901 - a
         assert tally[BlockStatus.FAILED] == sum(task == number for task, _ in lost)
         assert tally[BlockStatus.ORPHANED] == sum(task == number for task, _ in orphans)
         assert scheduler.n_open(number) == 0
+
+
+@st.composite
+def links(draw):
+    upstream = draw(grids(draw(st.integers(1, 3))))
+    if draw(st.booleans()):
+        return Link.conflicts(upstream)
+    downstream = draw(grids(draw(st.integers(1, 3))))
+    edge = draw(edges("up", upstream, downstream))
+    return Link.between(upstream, downstream, After("up") if edge == "up" else edge)
+
+
+WAYS = {
+    "as it chooses": {},
+    "one by one": {"_FEW": 10**9, "_NARROW": 10**9},
+    "as a box for each": {"_FEW": 10**9, "_NARROW": -1},
+    "as lists": {"_FEW": 0, "_NARROW": 10**9, "_SHORT": 10**9, "_LISTED": 9},
+    "by a mask": {"_FEW": 0, "_NARROW": -1, "_SPARSE": 10**9},
+    "by halves": {"_FEW": 1, "_NARROW": -1, "_SPARSE": 0},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=60, deadline=None)
+@given(link=links().filter(bool), seed=st.integers(0, 2**32))
+def test_a_batch_frees_the_blocks_that_wait_for_it(way, link, seed):
+    rng = np.random.default_rng(seed)
+    is_done = rng.random(link.upstream) < rng.random()
+    waits = np.zeros(link.downstream, np.int32)
+    for index, place in enumerate(np.ndindex(link.downstream)):
+        waits[place] = sum(is_done[box].sum() for box in link.waited_for(index))
+    counts = link.counts()
+    left = counts - waits
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in WAYS[way].items():
+            patched.setattr(_links, name, value)
+        freed = list(link.freed_by(np.flatnonzero(is_done))) if is_done.any() else []
+    for part in freed:
+        part.take_off(counts)
+    assert np.array_equal(counts, left)
+    ready = np.concatenate([np.zeros(0, int), *(part.where(counts, 0) for part in freed)])
+    assert set(ready.tolist()) == set(np.flatnonzero((left == 0) & (waits > 0)).tolist())
+    assert all(
+        len(set(found.tolist())) == len(found)
+        for part in freed
+        for found in [part.where(counts, 0)]
+    )
+
+
+def test_a_scattered_batch_is_taken_off_as_one():
+    link = Link.conflicts(BlockGrid(Roi((0, 0, 0), (40, 40, 40)), 1, halo=1))
+    scattered = np.random.default_rng(7).permutation(40**3)[:1024]
+    assert len(list(link.freed_by(scattered))) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(grid=st.integers(1, 3).flatmap(grids), seed=st.integers(0, 2**32))
+def test_shuffled_blocks_are_sorted_by_their_levels(grid, seed):
+    shuffled = np.random.default_rng(seed).integers(0, max(grid.n_blocks, 1), 2 * grid.n_blocks)
+    order = conflict_order(grid, shuffled.tolist())
+    assert order == sorted(
+        shuffled.tolist(), key=lambda index: (conflict_level(grid, index), index)
+    )
+    assert all(type(index) is int for index in order)
+    assert conflict_order(grid, iter(shuffled)) == order
+
+
+def test_levels_in_a_grid_of_more_blocks_than_64_bits_count():
+    grid = BlockGrid(Roi((0, 0, 0), (10**9,) * 3), 1, halo=1)
+    numbers = [10**27 - 1, 1, 10**27 - 2, 2, 10**26 + 7]
+    expected = sorted(numbers, key=lambda index: (conflict_level(grid, index), index))
+    assert conflict_order(grid, numbers) == expected == [2, 1, 10**26 + 7, 10**27 - 2, 10**27 - 1]
+    assert lower_neighbours(grid, 3) == [2, 4]
+
+
+@pytest.mark.parametrize("index", [-1, 4, 2.0, True, np.float64(1), None, 10**30])
+def test_a_block_that_is_not_there_has_no_level(index):
+    grid = BlockGrid(Roi((0,), (8,)), 2, halo=1)
+    with pytest.raises(GeometryError, match=r"blocks 0 to 3|integers"):
+        conflict_order(grid, [0, index, 1])
+
+
+def test_levels_of_many_blocks_are_computed_together(monkeypatch):
+    grid = BlockGrid(Roi((0, 0), (9, 7)), 1, halo=2)
+    shuffled = np.random.default_rng(3).permutation(63).tolist()
+    expected = sorted(shuffled, key=lambda index: (conflict_level(grid, index), index))
+    monkeypatch.setattr(BlockGrid, "position", None)  # asks for one block
+    assert conflict_order(grid, shuffled) == expected
 
 
 def run_alone(scheduler, size=1000):

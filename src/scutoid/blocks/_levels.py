@@ -14,7 +14,12 @@ axis as on its wider side.  The order depends on the grid alone, and so does wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.geometry import BlockGrid
 
@@ -27,15 +32,44 @@ def conflict_reach(grid: BlockGrid) -> tuple[int, ...]:
     )
 
 
-def _colours(grid: BlockGrid, index: int, reach: tuple[int, ...]) -> list[int]:
-    places = grid.position(index)
-    return [place % (far + 1) for place, far in zip(places, reach, strict=True)]
+def _levels(grid: BlockGrid, numbers: Iterable[int]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Number the levels of blocks from 0 in their order.
+
+    Returns
+    -------
+    levels, numbers : ndarray of int64 or of Python's ints, shape (n,)
+        The level and the number of each block.
+    """
+    reach = conflict_reach(grid)
+    n_levels = math.prod(far + 1 for far in reach)
+    # Where 64 bits are too few, numpy computes with Python's ints.
+    dtype = np.int64 if n_levels * grid.n_blocks < 2**63 else object
+    rest = numbers = np.array(numbers, dtype=dtype)
+    levels = np.zeros_like(numbers)
+    for axis, far in enumerate(reach):
+        stride = math.prod(grid.shape[axis + 1 :])
+        levels = levels * (far + 1) + rest // stride % (far + 1)
+        rest = rest % stride
+    return levels, numbers
 
 
 def conflict_order(grid: BlockGrid, indices: Iterable[int]) -> list[int]:
-    """Sort blocks by level, so that each comes after the neighbours that it sees."""
-    reach = conflict_reach(grid)
-    return sorted(indices, key=lambda index: (_colours(grid, index, reach), index))
+    """Sort blocks by level, so that each comes after the neighbours that it sees.
+
+    Raises
+    ------
+    GeometryError
+        If there is no such block.
+    """
+    given = list(indices)
+    n = grid.n_blocks
+    if not given:
+        return []
+    if set(map(type, given)) != {int} or min(given) < 0 or max(given) >= n:
+        given = [grid.index(grid.position(index)) for index in given]
+    levels, numbers = _levels(grid, given)
+    order: list[int] = (np.sort(levels * n + numbers) % n).tolist()
+    return order
 
 
 def lower_neighbours(grid: BlockGrid, index: int) -> list[int]:
@@ -48,11 +82,8 @@ def lower_neighbours(grid: BlockGrid, index: int) -> list[int]:
     >>> [lower_neighbours(grid, index) for index in range(5)]
     [[], [0, 2], [], [2, 4], []]
     """
-    reach = conflict_reach(grid)
-
-    own = _colours(grid, index, reach)
-    return [
-        number
-        for number in grid.blocks_in(grid.read_roi(index))
-        if number != index and _colours(grid, number, reach) < own
-    ]
+    near = list(grid.blocks_in(grid.read_roi(index)))
+    levels, numbers = _levels(grid, [index, *near])
+    is_lower = levels[1:] < levels[0]
+    found: list[int] = numbers[1:][is_lower].tolist()
+    return found

@@ -16,25 +16,29 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.blocks._freed import Box, Freed, FreedBox, FreedList, Ints
 from scutoid.blocks._levels import conflict_reach
 from scutoid.blocks._task import After
 from scutoid.errors import GeometryError
 from scutoid.geometry import BlockGrid
 
-Ints = NDArray[np.int64]
-Box = tuple[slice, ...]
-
-# Up to this many blocks, one box at a time is faster; and a mask of more than this many places for
-# each block is wasteful.
-_FEW = 12
+# Up to this many blocks, one box at a time is fastest.
+_FEW = 4
+# A list of this many entries takes as long as the calls for a mask alone; above, an entry takes as
+# long as two places of the mask in each term.  No list where a block may free more than so many.
+_SHORT = 7_000
+_NARROW = 256
+# Entries of a list at once, to bound the memory used.
+_LISTED = 1_000_000
+# A mask of more than this many places for each block is wasteful.
+_SPARSE = 64
 # A scale of 10 / 3 at voxel 3 means 10, not a hair more.
 _ROUNDING = 1e-6
-_SPARSE = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +83,19 @@ class Link:
     upstream: tuple[int, ...]
     downstream: tuple[int, ...]
     terms: tuple[tuple[AxisLink | None, ...], ...]
+    fan: int = field(init=False)
+    """Upper limit of the number of blocks that wait for one block."""
+
+    def __post_init__(self) -> None:
+        fan = 0
+        for term in self.terms:
+            widths = list(self.downstream)
+            for entry in filter(None, term):
+                widths[entry.target] = sum(
+                    int((each.hi - each.lo).max(initial=0)) for each in entry.frees
+                )
+            fan += math.prod(widths)
+        object.__setattr__(self, "fan", fan)
 
     @classmethod
     def between(cls, upstream: BlockGrid, downstream: BlockGrid, edge: After) -> Link:
@@ -176,7 +193,7 @@ class Link:
             ]
             yield from itertools.product(*sides)
 
-    def freed_by(self, indices: Ints) -> Iterator[tuple[Box, NDArray[np.int32] | int]]:
+    def freed_by(self, indices: Ints) -> Iterator[Freed]:
         """The blocks that wait for some upstream blocks, and for how many of them.
 
         Parameters
@@ -186,45 +203,82 @@ class Link:
 
         Yields
         ------
-        box : tuple of slice
-            A box of the downstream grid, one slice an axis; boxes may overlap.
-        weight : ndarray of int32, or int
-            For how many of the blocks each place of the box waits; broadcasts to the box.
+        freed : Freed
+            A box or a list of downstream blocks; they may overlap.
         """
         places = np.unravel_index(indices, self.upstream)
-        if len(indices) > _FEW:
-            low = [int(axis.min()) for axis in places]
-            size = [int(axis.max()) - start + 1 for axis, start in zip(places, low, strict=True)]
-            if math.prod(size) <= _SPARSE * len(indices):
-                mask = np.zeros(size, dtype=np.int32)
-                mask[tuple(axis - start for axis, start in zip(places, low, strict=True))] = 1
-                for term in self.terms:
-                    yield from self._freed_by_mask(term, mask, low)
-            else:
-                # Neighbours come together, so that the parts of a scattered batch are dense.
-                half = len(indices) // 2
-                yield from self.freed_by(indices[:half])
-                yield from self.freed_by(indices[half:])
+        if len(indices) <= _FEW:
+            yield from self._freed_by_few(
+                list(zip(*(axis.tolist() for axis in places), strict=True))
+            )
             return
-        for place in zip(*(axis.tolist() for axis in places), strict=True):
+        low = [int(axis.min()) for axis in places]
+        size = [int(axis.max()) - start + 1 for axis, start in zip(places, low, strict=True)]
+        n_places = math.prod(size)
+        n_listed = self.fan * len(indices)
+        if self.fan <= _NARROW and n_listed <= _SHORT + 2 * len(self.terms) * n_places:
+            step = max(_LISTED // max(self.fan, 1), 1)
+            for at in range(0, len(indices), step):
+                yield FreedList(self._listed([axis[at : at + step] for axis in places]))
+        elif n_places <= _SPARSE * len(indices):
+            mask = np.zeros(size, dtype=np.int32)
+            mask[tuple(axis - start for axis, start in zip(places, low, strict=True))] = 1
             for term in self.terms:
-                yield from self._freed_by_one(term, place)
+                yield from self._freed_by_mask(term, mask, low)
+        else:
+            # Neighbours come together, so that the parts of a scattered batch are dense.
+            half = len(indices) // 2
+            yield from self.freed_by(indices[:half])
+            yield from self.freed_by(indices[half:])
 
-    def _freed_by_one(
+    def _listed(self, places: Sequence[Ints]) -> Ints:
+        """Number the blocks that wait for those at some places, each as often as it waits."""
+        size = math.prod(self.downstream)
+        parts = []
+        for term in self.terms:
+            frees = {
+                entry.target: (entry.frees, at)
+                for entry, at in zip(term, places, strict=True)
+                if entry is not None
+            }
+            numbers = np.zeros((len(places[0]), 1), dtype=np.int64)
+            for axis, n in enumerate(self.downstream):
+                stride = math.prod(self.downstream[axis + 1 :])
+                ways = frees.get(axis)
+                steps = np.arange(n)[None] * stride if ways is None else _steps(*ways, stride, size)
+                numbers = (numbers[:, :, None] + steps[:, None]).reshape(len(numbers), -1)
+            parts.append(numbers[numbers >= 0])
+        return np.concatenate(parts)
+
+    def _freed_by_few(self, places: Sequence[Sequence[int]]) -> Iterator[Freed]:
+        numbers: list[int] = []
+        for term, place in itertools.product(self.terms, places):
+            sides = self._freed_sides(term, place)
+            if self.fan > _NARROW:
+                yield from (FreedBox(box, 1) for box in itertools.product(*sides))
+                continue
+            rows = [0]
+            for n, side in zip(self.downstream, sides, strict=True):
+                ways = [at for part in side for at in range(part.start, part.stop)]
+                rows = [row * n + at for row in rows for at in ways]
+            numbers += rows
+        if numbers:
+            yield FreedList(np.array(numbers, dtype=np.int64))
+
+    def _freed_sides(
         self, term: Sequence[AxisLink | None], place: Sequence[int]
-    ) -> Iterator[tuple[Box, int]]:
-        sides: list[list[slice]] = [[slice(0, n)] for n in self.downstream]
+    ) -> list[list[slice]]:
+        """On each downstream axis, the places that wait for an upstream place."""
+        sides = [[slice(0, n)] for n in self.downstream]
         for at, entry in zip(place, term, strict=True):
             if entry is not None:
-                sides[entry.target] = [
-                    slice(int(i.lo[at]), int(i.hi[at])) for i in entry.frees if i.hi[at] > i.lo[at]
-                ]
-        for box in itertools.product(*sides):
-            yield box, 1
+                ways = [(int(each.lo[at]), int(each.hi[at])) for each in entry.frees]
+                sides[entry.target] = [slice(lo, hi) for lo, hi in ways if hi > lo]
+        return sides
 
     def _freed_by_mask(
         self, term: Sequence[AxisLink | None], mask: NDArray[np.int32], low: Sequence[int]
-    ) -> Iterator[tuple[Box, NDArray[np.int32]]]:
+    ) -> Iterator[FreedBox]:
         """Count, as one box, the blocks in each place's range, an axis after the other."""
         box = [slice(0, n) for n in self.downstream]
         weight = mask
@@ -250,7 +304,7 @@ class Link:
                 ],
             )
             box[entry.target] = side
-        yield tuple(box), self._in_downstream_axes(weight, term)
+        yield FreedBox(tuple(box), self._in_downstream_axes(weight, term))
 
     def _in_downstream_axes(
         self, weight: NDArray[np.int32], term: Sequence[AxisLink | None]
@@ -331,6 +385,19 @@ def _lower(axis: int, count: int, reach: int) -> AxisLink:
         Interval(np.minimum(place + 1, count), turn),
     )
     return AxisLink(axis, waits, frees)
+
+
+def _steps(frees: Sequence[Interval], place: Ints, stride: int, size: int) -> Ints:
+    """What the freed places on one axis add to a block's number, a row a freeing place.
+
+    Rows are filled up by what makes any number of a grid of `size` blocks negative.
+    """
+    columns = []
+    for each in frees:
+        lo, hi = each.lo[place][:, None], each.hi[place][:, None]
+        at = lo + np.arange(int((hi - lo).max(initial=0)))
+        columns.append(np.where(at < hi, at * stride, -1 - size))
+    return np.concatenate(columns, axis=1)
 
 
 def _along(values: NDArray[np.int32], axis: int, ndim: int) -> NDArray[np.int32]:

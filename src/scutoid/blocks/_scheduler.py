@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks._block import BlockStatus
-from scutoid.blocks._links import Box, Link
+from scutoid.blocks._links import Link
 from scutoid.blocks._ready_queue import ReadyQueue
 from scutoid.blocks._shares import Shares
 from scutoid.blocks._task import BlockTask
@@ -321,8 +321,9 @@ class Scheduler:
         return True
 
     def _activate(self, lane: _Lane, indices: Ints) -> None:
-        self._move(lane, indices, BlockStatus.ACTIVE)
-        lane.push(1, indices, first=False)
+        if len(indices):
+            self._move(lane, indices, BlockStatus.ACTIVE)
+            lane.push(1, indices, first=False)
 
     def _move(self, lane: _Lane, indices: Ints, status: BlockStatus) -> None:
         """Change the status of blocks that are waiting or active."""
@@ -345,8 +346,8 @@ class Scheduler:
         lane.counts = counts if lane.counts is None else lane.counts + counts
         self._lanes[earlier].links.append((later, link))
         for indices in _done_before(self._lanes[earlier]):
-            for box, weight in link.freed_by(indices):
-                lane.counts[box] -= weight
+            for freed in link.freed_by(indices):
+                freed.take_off(lane.counts)
 
     def _open(self, lane: _Lane) -> None:
         def is_ready(indices: Ints) -> NDArray[np.bool_]:
@@ -368,18 +369,13 @@ class Scheduler:
         """Take finished upstream blocks off the counters; queue the blocks that are free now."""
         if lane.counts is None:
             return
-        for box, weight in link.freed_by(indices):
-            counts = lane.counts[box]
-            counts -= weight
-            if lane.gates or counts.all():
+        for freed in link.freed_by(indices):
+            freed.take_off(lane.counts)
+            if lane.gates:
                 continue
-            free = counts == 0
-            if not isinstance(weight, int):
-                free &= weight > 0
-            numbers = _numbers(box, free, lane.shape)
-            numbers = numbers[lane.states[numbers] == _WAITING]
+            numbers = freed.where(lane.counts, 0)
             if len(numbers):
-                self._activate(lane, numbers)
+                self._activate(lane, numbers[lane.states[numbers] == _WAITING])
 
     def _give_up(self, task: int, indices: Ints, status: BlockStatus) -> Mapping[int, int]:
         self._move(self._lanes[task], indices, status)
@@ -406,12 +402,9 @@ class Scheduler:
     def _waiting_for(self, number: int, lost: Ints) -> Iterator[tuple[int, Ints]]:
         lane = self._lanes[number]
         for later, link in lane.links:
-            states = self._lanes[later].states
-            for box, weight in link.freed_by(lost):
-                waiting = states.reshape(link.downstream)[box] == _WAITING
-                if not isinstance(weight, int):
-                    waiting &= weight > 0
-                yield later, _numbers(box, waiting, link.downstream)
+            states = self._lanes[later].states.reshape(link.downstream)
+            for freed in link.freed_by(lost):
+                yield later, freed.where(states, _WAITING)
         for later in lane.gated:
             yield later, np.flatnonzero(self._lanes[later].states == _WAITING)
 
@@ -442,12 +435,3 @@ def _done_before(lane: _Lane) -> Iterable[Ints]:
         done = np.flatnonzero(lane.states[start : start + step] >= BlockStatus.WRITTEN)
         if len(done):
             yield done + start
-
-
-def _numbers(box: Box, mask: NDArray[np.bool_], shape: tuple[int, ...]) -> Ints:
-    """Numbers of the blocks of a box that are true in `mask`."""
-    places = np.nonzero(mask)
-    numbers: Ints = np.ravel_multi_index(
-        tuple(at + side.start for at, side in zip(places, box, strict=True)), shape
-    )
-    return numbers
