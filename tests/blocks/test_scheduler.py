@@ -255,9 +255,12 @@ WAYS = {
 def test_a_batch_frees_the_blocks_that_wait_for_it(way, link, seed):
     rng = np.random.default_rng(seed)
     is_done = rng.random(link.upstream) < rng.random()
-    waits = np.zeros(link.downstream, np.int32)
+    waits, frees = np.zeros(link.downstream, np.int32), np.zeros(link.upstream, np.int32)
     for index, place in enumerate(np.ndindex(link.downstream)):
-        waits[place] = sum(is_done[box].sum() for box in link.waited_for(index))
+        for box in link.waited_for(index):
+            waits[place] += is_done[box].sum()
+            frees[box] += 1
+    assert frees.max(initial=0) <= link.fan
     counts = link.counts()
     left = counts - waits
     with pytest.MonkeyPatch.context() as patched:

@@ -148,8 +148,9 @@ def test_what_is_neither_an_int_nor_several_does_not_combine(value):
 
 
 def test_coordinates_of_different_length_do_not_combine():
-    with pytest.raises(GeometryError, match="2 axes"):
-        Coordinate(1, 2) - (1, 2, 3)
+    for other in ((1, 2, 3), [1], Coordinate(1, 2, 3), Coordinate(1)):
+        with pytest.raises(GeometryError, match="2 axes"):
+            Coordinate(1, 2) - other
 
 
 @given(pairs_of_rois())

@@ -2,8 +2,9 @@
 
 ::
 
-    done      . # . # .      a box     0 1 1 2 1      for how many of the done
-    waiting   = = = = =      a list    1 2 3 3 4      each as often as it waits for one of the done
+    done      . # . # .
+    a box     1 1 2 1 1        for how many of the done each waits, with a halo of one
+    a list    0 1 2 2 3 4      each as often as it waits for one of the done
 """
 
 from __future__ import annotations

@@ -396,7 +396,7 @@ def _steps(frees: Sequence[Interval], place: Ints, stride: int, size: int) -> In
     for each in frees:
         lo, hi = each.lo[place][:, None], each.hi[place][:, None]
         at = lo + np.arange(int((hi - lo).max(initial=0)))
-        columns.append(np.where(at < hi, at * stride, -1 - size))
+        columns.append(np.where(at < hi, at * stride, -size))
     return np.concatenate(columns, axis=1)
 
 
