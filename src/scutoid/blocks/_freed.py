@@ -72,10 +72,11 @@ class FreedList(NamedTuple):
 
     def where(self, values: Grid, value: int) -> Ints:
         """Numbers of those for which the grid holds a value, in C order."""
-        found = self.numbers[values.reshape(-1)[self.numbers] == value]
+        found: Ints = self.numbers[values.reshape(-1)[self.numbers] == value]
         if not len(found):
             return found
         found.sort()
         is_first = np.ones(len(found), dtype=np.bool_)
         np.not_equal(found[1:], found[:-1], out=is_first[1:])
-        return found[is_first]
+        distinct: Ints = found[is_first]
+        return distinct
