@@ -36,7 +36,7 @@ def prepare(side):
     radii = rng.integers(2, _LARGEST + 1, number)
     heights = rng.integers(1000, 3000, number)
     for z in range(0, side, CHUNK):
-        slab = _noise(rng, (CHUNK, side, side))
+        slab = _noise(rng, (min(CHUNK, side - z), side, side))
         near = (centres[:, 0] > z - 2 * _LARGEST) & (centres[:, 0] < z + CHUNK + 2 * _LARGEST)
         for centre, radius, height in zip(
             centres[near] - (z, 0, 0), radii[near], heights[near], strict=True

@@ -1,4 +1,4 @@
-"""Timing whole processes, with the peak memory of each process tree."""
+"""Timing whole processes, or a part of what they do, with the peak memory of each process tree."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ import statistics
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 WORK = Path(__file__).parent / "scratch"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a process tree took at a moment."""
+
+    at: float
+    """Of `time.monotonic`, which is the same in all processes."""
+    mb: float
+    n_processes: int
 
 
 @dataclass(frozen=True)
@@ -19,8 +29,18 @@ class Sample:
     """One run of a command."""
 
     seconds: float
-    peak_mb: float
     said: str
+    memory: list[Memory]
+
+    @property
+    def peak_mb(self):
+        """Most memory of the tree at a time."""
+        return max((one.mb for one in self.memory), default=0.0)
+
+    def within(self, begin, end):
+        """Return the same of a part of the run, between two times of `time.monotonic`."""
+        inside = [one for one in self.memory if begin <= one.at <= end]
+        return Sample(end - begin, self.said, inside)
 
 
 def tree(pid):
@@ -45,19 +65,85 @@ def resident(pid):
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def run(command):
-    """Run a command; measure wall time and the peak of its process tree, sampled every 20 ms."""
+def rollup(pid, *names):
+    """Return sums over all that a process has mapped, such as "Rss" and "Pss", in MB."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    except OSError:
+        return [0.0] * len(names)
+    found = {name: int(value.split()[0]) * 1024 / 1e6 for name, value in _pairs(lines)}
+    return [found.get(name, 0.0) for name in names]
+
+
+def _pairs(lines):
+    return (line.split(":", 1) for line in lines)
+
+
+def proportional(pid):
+    """Return the proportional set size of a process and all below it, in MB."""
+    return sum(rollup(one, "Pss")[0] for one in tree(pid))
+
+
+def cpu_seconds(pid):
+    """Return the processor time of a process and all below it, those that have ended included."""
+    ticks = 0
+    for one in tree(pid):
+        try:
+            line = Path(f"/proc/{one}/stat").read_text()
+        except OSError:
+            continue
+        # After the name, which may hold spaces: user, system, and both of ended children
+        ticks += sum(int(number) for number in line.rpartition(")")[2].split()[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Proportional:
+    """The memory of a process tree in which each page counts once.
+
+    What the kernel says about sharing takes it milliseconds, in which it may hold up the process;
+    so resident memory is read each time, and what of it is shared at most a tenth of the time.
+    """
+
+    shared: dict[int, float] = field(default_factory=dict)
+    not_before: float = 0.0
+
+    def __call__(self, pids):
+        """Return the sum over processes in MB."""
+        is_due = time.monotonic() >= self.not_before
+        begun = time.monotonic()
+        for pid in pids:
+            if is_due or pid not in self.shared:
+                total, own = rollup(pid, "Rss", "Pss")
+                self.shared[pid] = total - own
+        if is_due:
+            ended = time.monotonic()
+            self.not_before = ended + 9 * (ended - begun)
+        return sum(max(resident(pid) - self.shared[pid], 0.0) for pid in pids)
+
+
+def summed(pids):
+    """Return the sum of the resident memory of processes in MB."""
+    return sum(resident(pid) for pid in pids)
+
+
+def run(command, *, memory=summed, more=None):
+    """Run a command; measure wall time and the memory of its process tree, every 20 ms.
+
+    `more` are variables of its environment, `memory` gives the MB of a list of processes.
+    """
     # Installed packages have been compiled; ours would be compiled again in each process without.
     settings = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     process = subprocess.Popen(
-        [str(c) for c in command], stdout=subprocess.PIPE, text=True, env=settings
+        [str(c) for c in command], stdout=subprocess.PIPE, text=True, env=settings | (more or {})
     )
-    peak = [0.0]
+    found = []
 
     def sample():
         while process.poll() is None:
-            peak[0] = max(peak[0], sum(resident(pid) for pid in tree(process.pid)))
+            pids = tree(process.pid)
+            found.append(Memory(time.monotonic(), memory(pids), len(pids)))
             time.sleep(0.02)
 
     sampler = threading.Thread(target=sample)
@@ -67,7 +153,7 @@ def run(command):
     sampler.join()
     if process.returncode:
         raise SystemExit(f"{command} ended with {process.returncode}")
-    return Sample(seconds, peak[0], said.strip())
+    return Sample(seconds, said.strip(), found)
 
 
 def interleaved(commands, repeats):
