@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
+from scutoid.kernels._along_axes import along_axes
 from scutoid.kernels._whole_numbers import check_in_float64
 
 Mode = Literal["constant", "voxel", "nearest"]
@@ -81,6 +82,11 @@ class Affine:
         shift = array[:ndim, ndim] if array.shape[1] > ndim else np.zeros(ndim)
         rows = array[:ndim, :ndim].tolist()
         return cls(tuple(map(tuple, rows)), tuple(shift.tolist()))
+
+    @property
+    def is_scaling(self) -> bool:
+        """Whether each axis of the result is one of the image."""
+        return all(not n or i == j for i, row in enumerate(self.matrix) for j, n in enumerate(row))
 
     def places(self, start: Sequence[int], shape: Sequence[int]) -> list[NDArray[np.float64]]:
         """Return where voxels of a region of the result lie, an array an axis, to be broadcast.
@@ -211,6 +217,8 @@ def affine(
         check_in_float64(image, "interpolation between voxels")
         check_in_float64(np.array(cval, image.dtype), "interpolation between voxels, fill")
     image = np.ascontiguousarray(image)
+    if order and _scaled(image, transform, start, offset, result, mode=mode, cval=cval):
+        return result
     n_rows = max(_POINTS // max(math.prod(shape[1:]), 1), 1)
     for row in range(0, shape[0], n_rows):
         count = min(n_rows, shape[0] - row)
@@ -252,6 +260,33 @@ def _nearest(
         flat = flat * edge + np.floor(np.clip(local, 0, edge - 1) + 0.5).astype(np.intp)
     nearest = image.reshape(-1)[flat]
     np.copyto(result, nearest, where=np.broadcast_to(is_inside, result.shape))
+
+
+def _scaled(
+    image: NDArray[Any],
+    transform: Affine,
+    start: Sequence[int],
+    offset: Sequence[int],
+    result: NDArray[Any],
+    *,
+    mode: Mode,
+    cval: float,
+) -> bool:
+    """Do the same axis by axis, where that gives the same; else return False."""
+    if not transform.is_scaling or result.dtype.kind not in "uif":
+        return False
+    if mode == "constant" and result.dtype.kind != "f" and result.dtype.type(cval) != cval:
+        return False  # scipy rounds it
+    places = transform.places(start, result.shape)
+    local = [place - first for place, first in zip(places, offset, strict=True)]
+    if not along_axes(image, local, result):
+        return False
+    if mode != "nearest":
+        is_inside: bool | NDArray[np.bool_] = True
+        for place, edge in zip(local, image.shape, strict=True):
+            is_inside = is_inside & _is_inside(place, edge, mode)
+        result[~np.broadcast_to(is_inside, result.shape)] = cval
+    return True
 
 
 def _linear(
