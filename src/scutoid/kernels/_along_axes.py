@@ -150,11 +150,11 @@ def _interpolated(image: NDArray[Any], axes: Sequence[Between], dtype: Any) -> N
 
 def _rounded(found: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Convert as scipy does: halves of integers away from 0."""
-    if dtype.kind == "f":
-        return found.astype(dtype)
     if dtype.kind == "u":
-        return (found + found.dtype.type(0.5)).astype(dtype)
-    return (found + np.copysign(found.dtype.type(0.5), found)).astype(dtype)
+        found = np.add(found, found.dtype.type(0.5))
+    elif dtype.kind == "i":
+        found = np.add(found, np.copysign(found.dtype.type(0.5), found))
+    return found.astype(dtype)
 
 
 def _precision(image: NDArray[Any], bits: int) -> tuple[type[np.floating[Any]], float]:
