@@ -17,7 +17,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73")
 def main():
     said = json.loads(Path(sys.argv[1]).read_text())
     rows = list(dict.fromkeys(one["row"] for one in said["sized"]))
-    figure, (time, memory, blocks) = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    figure, (time, memory, blocks) = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
     for row, colour in zip(rows, COLOURS, strict=True):
         for way, line in (("default", "-"), ("reference", "--")):
             ours = [one for one in said["sized"] if (one["row"], one["way"]) == (row, way)]
@@ -43,7 +43,8 @@ def main():
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
-    time.legend(fontsize=7)
+    lines, labels = time.get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=3, handlelength=4, fontsize=9)
     figure.savefig(sys.argv[2], dpi=90)
 
 
