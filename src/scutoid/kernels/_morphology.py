@@ -16,8 +16,9 @@ What is chosen does not depend on the order of comparing, as long as equal value
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.kernels._median import has_one_order
-from scutoid.kernels._tiled_planes import Surroundings, Tile, mirrored, tiles
+from scutoid.kernels._tiled_planes import Reach, Surroundings, Tile, mirrored, tiles
 from scutoid.kernels._whole_numbers import by_order
 
 Choice = Callable[..., NDArray[Any]]
 """The lesser or the greater of each two values: a ufunc of numpy."""
 
 _VOXELS = 2**17
-"""Of a part of a plane, of which some ten copies are held."""
+"""Of a part of a plane, or of some planes together, of which some ten copies are held."""
 _COLUMNS = 2**11
 """Voxels along the rows of such a part."""
 _SMALL = 2**20
@@ -233,14 +234,14 @@ def _choose(
     takers, is_cut = _takers(len(image), numbers, low[0], mirror=border is None)
     for tile in tiles(image.shape[1:], reach, _VOXELS, _COLUMNS):
         around = Surroundings(tile, reach, image.shape[1:], border)
-        for plane, given in zip(image, takers, strict=True):
-            chosen = _Plane(around.padded(plane, found.dtype), tile, choose)
-            for number in sorted({number for _, number in given}):
+        for planes in _stacks(len(image), tile, reach):
+            chosen = _Planes(around.padded(image[planes], found.dtype), tile, choose)
+            given = _together(takers[planes])
+            for number in sorted(given):
                 part = chosen.by(rows[number])
-                for index, own in given:
-                    if own == number:
-                        target = found[(index, *tile)]
-                        choose(target, part, out=target)
+                for first, stop, into in given[number]:
+                    target = found[(slice(into, into + stop - first), *tile)]
+                    choose(target, part[first:stop], out=target)
     if border is not None and border != start:
         found[is_cut] = border
 
@@ -267,33 +268,66 @@ def _takers(
     return [list(own) for own in takers], is_cut
 
 
-class _Plane:
-    """A part of a plane with its surroundings, and what is chosen of windows along its rows."""
+def _stacks(n_planes: int, tile: Tile, reach: Reach) -> Iterator[slice]:
+    """Cut planes into stacks whose parts, with their surroundings, are worked on together."""
+    sides = [side.stop - side.start + sum(around) for side, around in zip(tile, reach, strict=True)]
+    deep = max(_VOXELS // math.prod(sides), 1)
+    for first in range(0, n_planes, deep):
+        yield slice(first, min(first + deep, n_planes))
+
+
+def _together(takers: Sequence[list[tuple[int, int]]]) -> dict[int, list[tuple[int, int, int]]]:
+    """Join what is alike of successive planes: for each plane of a footprint, from, to, and where.
+
+    Examples
+    --------
+    >>> _together([[(4, 0)], [(5, 0), (4, 1)], [(6, 0)]])
+    {0: [(0, 3, 4)], 1: [(1, 2, 4)]}
+    >>> _together([[(4, 0)], [], [(6, 0)]])
+    {0: [(0, 1, 4), (2, 3, 6)]}
+    """
+    runs: dict[tuple[int, int], list[list[int]]] = defaultdict(list)
+    for plane, given in enumerate(takers):
+        for index, number in given:
+            own = runs[number, index - plane]
+            if own and own[-1][1] == plane:
+                own[-1][1] += 1
+            else:
+                own.append([plane, plane + 1])
+    found: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for (number, apart), own in runs.items():
+        found[number] += [(first, stop, first + apart) for first, stop in own]
+    return dict(found)
+
+
+class _Planes:
+    """Parts of planes with their surroundings, and what is chosen of windows along their rows."""
 
     def __init__(self, padded: NDArray[Any], tile: Tile, choose: Choice) -> None:
-        self._width = padded.shape[1]
+        self._shape = padded.shape
         self._rows, self._columns = (side.stop - side.start for side in tile)
         self._windows = {1: padded.reshape(-1)}
         self._choose = choose
 
     def by(self, rows: _Rows) -> NDArray[Any]:
-        """Choose by one plane of a footprint; the result is of the part's shape."""
-        count = (self._rows - 1) * self._width + self._columns
-        chosen = np.empty(self._rows * self._width, self._windows[1].dtype)
-        part, is_first = chosen[:count], True
+        """Choose by one plane of a footprint; the result is of the parts' shape."""
+        n_planes, height, width = self._shape
+        count = ((n_planes - 1) * height + self._rows - 1) * width + self._columns
+        chosen = np.empty(self._shape, self._windows[1].dtype)
+        flat, is_first = chosen.reshape(-1)[:count], True
         for length in sorted({length for _, length in rows}):
             windows = self._along_rows(length)
             for (x, own), runs in rows.items():
                 for y, high in runs if own == length else ():
-                    tall = _widened(windows, 1, high, self._width, self._choose)
-                    start = y * self._width + x
+                    tall = _widened(windows, 1, high, width, self._choose)
+                    start = y * width + x
                     other = tall[start : start + count]
                     if is_first:
-                        part[:] = other
+                        flat[:] = other
                     else:
-                        self._choose(part, other, out=part)
+                        self._choose(flat, other, out=flat)
                     is_first = False
-        return chosen.reshape(self._rows, self._width)[:, : self._columns]
+        return chosen[:, : self._rows, : self._columns]
 
     def _along_rows(self, length: int) -> NDArray[Any]:
         known = max(have for have in self._windows if have <= length)

@@ -79,19 +79,22 @@ class Surroundings:
         self._rows, self._columns = is_known
         self._known = tuple(known)
 
-    def padded(self, plane: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Copy the part with its surroundings."""
-        padded = np.empty([len(places) for places in self._mirrored], dtype)
-        padded[self._rows, self._columns] = plane[self._known]
+    def padded(self, planes: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Copy the part with its surroundings, of a plane or of several above each other."""
+        lengths = [len(places) for places in self._mirrored]
+        padded = np.empty([*planes.shape[:-2], *lengths], dtype)
+        padded[..., self._rows, self._columns] = planes[(..., *self._known)]
         rows, columns = self._beyond
         if self._border is not None:
-            padded[rows] = self._border
-            padded[:, columns] = self._border
+            padded[..., rows, :] = self._border
+            padded[..., columns] = self._border
             return padded
         if len(columns):
-            padded[self._rows, columns] = plane[self._known[0]][:, self._mirrored[1][columns]]
+            beside = planes[..., self._known[0], :][..., self._mirrored[1][columns]]
+            padded[..., self._rows, columns] = beside
         if len(rows):
-            padded[rows] = plane[np.ix_(self._mirrored[0][rows], self._mirrored[1])]
+            above = np.ix_(self._mirrored[0][rows], self._mirrored[1])
+            padded[..., rows, :] = planes[(..., *above)]
         return padded
 
 
