@@ -87,7 +87,7 @@ def idle_workers(row, way, workers):
 def cost(row, way, side, *, workers=2, more=()):
     """Measure a row one way, once."""
     said, sample = timed(row, way, side, workers=workers, more=more)
-    above = sample.peak_mb - said["idle"]
+    above = max(sample.peak_mb - said["idle"], 0.0)  # work may end between two looks at it
     if any(one.n_processes > 1 for one in sample.memory):
         above -= idle_workers(row, way, workers)
     kept = {name: said[name] for name in ("cpu", "start", "digest", "number")}

@@ -157,6 +157,14 @@ def test_idle_workers_are_taken_off_where_there_are_workers(bench, monkeypatch):
     assert measure.cost("a row", ways["processes"], 64).mb == 230
 
 
+def test_work_that_ends_between_two_looks_at_its_memory_takes_none(bench, monkeypatch):
+    said = {"idle": 100.0, "cpu": 0.0, "start": 1.0, "digest": "d", "number": 1}
+    sample = bench.harness.Sample(0.01, "", [])
+    monkeypatch.setattr(bench.operations_measure, "timed", lambda *given, **more: (said, sample))
+    way = bench.operations_measure.ways_of(None)[0]
+    assert bench.operations_measure.cost("a row", way, 64).mb == 0
+
+
 def test_results_that_differ_end_the_benchmark(bench, monkeypatch):
     measure = bench.operations_measure
     costs = {name: measure.Cost(1, 1, 1, 1, name[0], 1) for name in ("reference", "threads")}
