@@ -83,7 +83,7 @@ class Surroundings:
         """Copy the part with its surroundings, of a plane or of several above each other."""
         lengths = [len(places) for places in self._mirrored]
         padded = np.empty([*planes.shape[:-2], *lengths], dtype)
-        padded[..., self._rows, self._columns] = planes[(..., *self._known)]
+        padded[..., self._rows, self._columns] = planes[..., self._known[0], self._known[1]]
         rows, columns = self._beyond
         if self._border is not None:
             padded[..., rows, :] = self._border
@@ -93,8 +93,7 @@ class Surroundings:
             beside = planes[..., self._known[0], :][..., self._mirrored[1][columns]]
             padded[..., self._rows, columns] = beside
         if len(rows):
-            above = np.ix_(self._mirrored[0][rows], self._mirrored[1])
-            padded[..., rows, :] = planes[(..., *above)]
+            padded[..., rows, :] = planes[..., self._mirrored[0][rows][:, None], self._mirrored[1]]
         return padded
 
 
