@@ -33,6 +33,7 @@ LAYERS = (
         "same",
         "segments",
         "settings",
+        "spent",
         "stopping",
         "texts",
         "_version",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from scutoid.spent import NOTHING, Spent
+
 __all__ = [
     "BatchDone",
     "BatchStarted",
@@ -126,6 +128,8 @@ class BatchDone:
     """Numbers of the blocks that succeeded, as in `BatchStarted`."""
     n_taken: int = 0
     """Blocks among them that were taken over from an earlier result, for they read the same."""
+    spent: Spent = NOTHING
+    """What that time was spent on, and that of a set-up before it; nothing of it is waiting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,7 @@ class Blocks:
             self._send("failed", outcome.failures[0])
         elif outcome.statuses[0]:
             value = outcome.values[0] if outcome.values is not None else None
-            self._send("done", int(outcome.statuses[0]), value)
+            self._send("done", int(outcome.statuses[0]), value, outcome.spent)
         else:
             self._current = work
             for item in work.items(np.array([index], dtype=np.int64)):

@@ -73,6 +73,11 @@ class Dispatcher:
         return len(self._seats)
 
     @property
+    def n_idle(self) -> int:
+        """Workers that hold no batch."""
+        return len(self._seats) - self._n_busy
+
+    @property
     def n_out(self) -> int:
         """Batches that are with workers."""
         return sum(map(len, self._seats.values()))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scutoid.geometry import Roi
 from scutoid.printable import printed
+from scutoid.spent import NOTHING, Spent
 
 _SHOWN = 5
 _WORTH_TELLING = 0.1
@@ -67,6 +68,8 @@ class TaskReport:
     """Blocks among the done that were taken over from an earlier result in this run."""
     given_up: str = ""
     """Why its blocks were given up, if no worker lived to finish one; else empty."""
+    spent: Spent = NOTHING
+    """What the time of workers was spent on."""
 
     @property
     def ok(self) -> bool:
@@ -86,6 +89,8 @@ class Report:
     """By task's name, upstream first."""
     logs: Path | None = None
     """The folder of the workers' output, if one was given."""
+    mean_workers: float = 0.0
+    """Workers that were there on average while blocks were run."""
 
     @printed
     def summary(self) -> str:

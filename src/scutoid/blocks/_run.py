@@ -171,7 +171,10 @@ def run_blocks(
         with stop.noted():
             seconds, reports = run.progress.seconds, run.progress.end()
         ok = all(each.ok for each in reports.values())
-        report = Report(ok, seconds, reports, None if logs is None else Path(logs))
+        report = Report(
+            *(ok, seconds, reports, None if logs is None else Path(logs)),
+            mean_workers=run.progress.idle.mean_workers,
+        )
         if stop.signal is not None:
             stopped = stop.error
             stopped.report = report
@@ -245,7 +248,8 @@ class _Run:
                     *(workers, pool.most_items),
                     is_one_memory=pool.is_one_memory,
                 )
-                self.work_of(pool)
+                self.progress.idle.workers = self._dispatcher
+                self._work(pool)
                 self._keeping.try_again()
             if self._obstacle is not None:
                 raise self._obstacle
@@ -254,8 +258,9 @@ class _Run:
         finally:
             _stop(pool, 0.0 if self._stop.is_overdue else grace)
 
-    def work_of(self, pool: WorkerPool) -> None:
+    def _work(self, pool: WorkerPool) -> None:
         while True:
+            self.progress.idle.note()
             if not self._is_stopping:
                 self._hand_out(pool)
             n_out = self._dispatcher.n_out
@@ -265,7 +270,10 @@ class _Run:
                 # Edges that cannot be met are orphans, so this is a fault of the scheduler.
                 raise RuntimeError("no block can run, and some are left")
             try:
-                self._take_in(pool.wait(_WAIT_SECONDS))
+                self.progress.idle.note()
+                messages = pool.wait(_WAIT_SECONDS)
+                self.progress.idle.note()
+                self._take_in(messages)
             except WorkerError:
                 if self._stop.signal is None:
                     raise
@@ -317,6 +325,7 @@ class _Run:
             self._keeping.journal(task, successes)
             for indices, statuses, _ in successes:
                 self.scheduler.finished(task, indices, statuses)
+        self.progress.idle.note(tuple(done))
         for batch, outcome, refused, n_taken in outcomes:
             self.progress.came_back(batch, outcome, n_taken)
             self._dispatcher.note_success(batch)

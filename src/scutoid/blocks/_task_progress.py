@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from scutoid import events
 from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.blocks._block import BlockStatus
+from scutoid.blocks._idle_time import IdleTime
 from scutoid.blocks._report import BlockTime, Failure, TaskReport
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.errors import UnwritableStore
 from scutoid.executors import ItemFailure, Outcome
+from scutoid.spent import NOTHING, Spent
 
 _logger = logging.getLogger(__name__)
 
@@ -65,6 +67,8 @@ class TaskProgress:
     """When its last batch came back."""
     given_up: str = ""
     """Why the task was given up, if its workers kept dying."""
+    spent: Spent = NOTHING
+    """What workers spent their time on at its blocks."""
     is_over: bool = False
     """Whether its end has been reported."""
 
@@ -78,8 +82,8 @@ class TaskProgress:
         put = heapq.heappush if len(self.slowest) < _MOST_SLOW else heapq.heappushpop
         put(self.slowest, (seconds, index))
 
-    def report(self, tally: Mapping[BlockStatus, int]) -> TaskReport:
-        """The task's report."""
+    def report(self, tally: Mapping[BlockStatus, int], idle: Spent) -> TaskReport:
+        """The task's report; `idle` is the time in which workers had none of its blocks."""
         done = (BlockStatus.WRITTEN, BlockStatus.EMPTY, BlockStatus.FOUND)
         return TaskReport(
             n_blocks=self.task.grid.n_blocks,
@@ -95,6 +99,7 @@ class TaskProgress:
                 BlockTime(index, seconds) for seconds, index in sorted(self.slowest, reverse=True)
             ),
             given_up=self.given_up,
+            spent=self.spent + idle,
         )
 
 
@@ -125,6 +130,7 @@ class RunProgress:
             n_done = sum(tally[s] for s in (BlockStatus.WRITTEN, BlockStatus.EMPTY))
             self._by_task.append(TaskProgress(task, n_done + tally[BlockStatus.FOUND]))
         self.n_failed = 0
+        self.idle = IdleTime(len(tasks))
         self.unwritable: UnwritableStore | None = None
         """What kept a listener from writing down what it was told."""
         self._started = time.perf_counter()
@@ -156,6 +162,7 @@ class RunProgress:
         progress = self._by_task[batch.task]
         if progress.begun is None:
             progress.begun = time.perf_counter()
+            self.idle.begin(batch.task)
         blocks = runs_of(batch.indices)
         self.tell(events.BatchStarted(time.time(), progress.task.name, worker, blocks))
 
@@ -166,6 +173,7 @@ class RunProgress:
         tally = np.bincount(outcome.statuses, minlength=len(BlockStatus)).tolist()
         n_begun = len(batch.indices) - tally[BlockStatus.WAITING] + len(outcome.failures)
         progress.sizer.note(n_begun, outcome.seconds)
+        progress.spent += outcome.spent
         progress.n_cached += tally[BlockStatus.FOUND]
         progress.n_taken += n_taken
         n_done = len(batch.indices) - tally[BlockStatus.WAITING]
@@ -182,6 +190,7 @@ class RunProgress:
                     *(outcome.seconds, outcome.worker, slowest),
                     runs_of(batch.indices[outcome.statuses != BlockStatus.WAITING]),
                     n_taken,
+                    outcome.spent.rounded(),
                 )
             )
 
@@ -231,12 +240,18 @@ class RunProgress:
                 and not self._scheduler.n_open(number)
             ):
                 progress.is_over = True
+                self.idle.note()
                 self.tell(events.TaskDone(time.time(), progress.task.name, progress.seconds))
+                self.idle.note((number,))
+                self.idle.end(number)
 
     def end(self) -> dict[str, TaskReport]:
         """Report the end of the run; return the reports by task's name."""
         reports = {
-            progress.task.name: progress.report(self._scheduler.tally(number))
+            progress.task.name: progress.report(
+                self._scheduler.tally(number),
+                Spent(writing=self.idle.keeping[number], waiting=self.idle.waiting[number]),
+            )
             for number, progress in enumerate(self._by_task)
         }
         ok = all(report.ok for report in reports.values())

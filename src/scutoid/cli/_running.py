@@ -129,6 +129,8 @@ def run(
         ran = len(done.steps) - n_cached
         took = f"{done.seconds:.1f} s"
         say(f"{ran} steps run, {n_cached} up to date, {took}; results in {done.store}")
+        if most := done.most_of_the_time():
+            say(most)
     return 0
 
 

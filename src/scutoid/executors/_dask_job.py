@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scutoid.executors._dask_types import DaskFuture
 from scutoid.executors._work import ItemFailure, Job, Outcome
+from scutoid.spent import NOTHING, Spent
 
 _SLOWEST = 3
 
@@ -30,6 +31,8 @@ class DaskJob:
     """Earliest time at which the item may have begun, by `time.monotonic`."""
     parts: list[Outcome] = field(default_factory=list)
     """Outcomes of the items that are done."""
+    spent: Spent = NOTHING
+    """What they, and the set-up before them, have taken."""
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -43,6 +46,7 @@ class DaskJob:
         self.future = None
         if not self.is_single:
             return outcome
+        self.spent += outcome.spent
         if outcome.setup_failure is not None:
             return self._joined(outcome.worker, outcome.setup_failure)
         if self.position >= 0:
@@ -68,6 +72,7 @@ class DaskJob:
             seconds=sum(part.seconds for part in parts),
             slowest=tuple((n, seconds) for seconds, n in times[:_SLOWEST]),
             setup_failure=setup_failure,
+            spent=self.spent,
         )
 
 

@@ -29,6 +29,7 @@ from scutoid.executors._work import (
     Waiting,
     Work,
 )
+from scutoid.spent import Spent
 
 _POLL_SECONDS = 0.25
 
@@ -233,12 +234,14 @@ class GuestPool:
         statuses = np.zeros(1, dtype=np.uint8)
         value: object = None
         failures: tuple[ItemFailure, ...] = ()
+        spent = Spent(computing=seconds)  # a loop of its own does not say more
         match message:
             case ("failed", ItemFailure() as failure):
                 if failure.position < 0:
                     return Outcome(worker.number, number, statuses, setup_failure=failure)
                 failures = (failure,)
-            case ("done", int(status), None | bytes() as payload):
+            case ("done", int(status), None | bytes() as payload, *more):
+                spent = next((said for said in more if isinstance(said, Spent)), spent)
                 try:
                     value = None if payload is None else loads(payload)
                     statuses[0] = status
@@ -250,6 +253,7 @@ class GuestPool:
             *(worker.number, number, statuses, failures, [value]),
             seconds=seconds,
             slowest=((0, seconds),),
+            spent=spent,
         )
 
     def _send_item(self, worker: _Worker) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import RunStopped, UnwritableStore, WorkerError
+from scutoid.spent import NOTHING, Clock, Spent
 from scutoid.stopping import OutOfTime
 
 Call = Callable[[object, Mapping[str, object]], tuple[int, object]]
@@ -130,6 +131,8 @@ class Outcome:
     """Places of the items that took longest in the job, and their seconds, slowest first."""
     setup_failure: ItemFailure | None = None
     """Set if the set-up raised: then no item was begun."""
+    spent: Spent = NOTHING
+    """What the time was spent on, the set-up included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,11 +307,12 @@ class Workbench:
             return self.refusal(job, self._unwritable)
         token = _worker.set(self.worker)
         try:
-            return self._carry_out(job, work, heartbeat)
+            with Clock() as clock:
+                return self._carry_out(job, work, heartbeat, clock)
         finally:
             _worker.reset(token)
 
-    def _carry_out(self, job: Job, work: Work, heartbeat: Heartbeat) -> Outcome:
+    def _carry_out(self, job: Job, work: Work, heartbeat: Heartbeat, clock: Clock) -> Outcome:
         heartbeat.begin(job.number)
         try:
             values = self._set_up(job.work, work)
@@ -325,8 +329,8 @@ class Workbench:
         statuses = bytearray(n)  # an item of an array is set ten times more slowly
         results: list[object] | None = [None] * n if work.returns else None
         failures: list[ItemFailure] = []
-        call, encode, clock, note = work.call, self._encode, time.perf_counter, heartbeat.at
-        ends = [clock()]
+        call, encode, now, note = work.call, self._encode, time.perf_counter, heartbeat.at
+        ends = [now()]
         for position, item in enumerate(work.items(job.indices)):
             note(position)
             try:
@@ -344,7 +348,7 @@ class Workbench:
                     break
                 failures.append(ItemFailure.of(position, error, skip=2))
                 self._unwritable = failures[-1] if failures[-1].unwritable else None
-            ends.append(clock())
+            ends.append(now())
             if self.cancelled or self._unwritable is not None:
                 break
         heartbeat.end()
@@ -353,6 +357,7 @@ class Workbench:
             *(tuple(failures), results),
             seconds=ends[-1] - ends[0],
             slowest=_slowest(ends),
+            spent=clock.spent,
         )
 
     def untouched(self, job: Job) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.regular import opened_regular
+from scutoid.spent import NOTHING, Spent
 from scutoid.texts import parse_json
 
 EVENTS = "events.jsonl"
@@ -32,6 +33,8 @@ class TaskEvents:
     seconds: float = 0.0
     failures: list[dict[str, Any]] = field(default_factory=list)
     slowest: list[tuple[int, float]] = field(default_factory=list)
+    spent: Spent = NOTHING
+    """What workers spent their time on; how long they waited is known at the end alone."""
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class RunEvents:
         task = self.tasks.setdefault(name.removesuffix(_FINISH), TaskEvents())
         if kind in ("BatchStarted", "BatchDone"):
             task.is_begun = True
+            task.spent += Spent(**event.get("spent", {}))
             if kind == "BatchDone" and not is_finish:
                 task.n_done += int(event["n_done"])
                 slow = [(int(block), float(took)) for block, took in event.get("slowest", ())]

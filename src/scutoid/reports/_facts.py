@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import PurePath
 from typing import Literal
 
+from scutoid.spent import Spent, most_of_the_time
+
 RunState = Literal["running", "done", "failed", "killed"]
 StepState = Literal["cached", "waiting", "running", "done", "failed", "stopped", "inside"]
 """`stopped` is not finished, for what it needs failed or the run was ended; `inside` is computed in
@@ -32,7 +34,7 @@ class _Facts:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, _Facts):
+    if isinstance(value, _Facts | Spent):
         return value.to_dict()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -167,6 +169,9 @@ class StepFacts(_Facts):
     """The first failures."""
     slowest: tuple[tuple[int, float], ...] = ()
     """Numbers of the blocks that took longest, and their seconds."""
+    spent: Spent | None = None
+    """What workers spent their time on; None if that was not written down.  How long they waited is
+    known at the end alone."""
 
     @property
     def label(self) -> str:
@@ -210,6 +215,19 @@ class RunFacts(_Facts):
     """Bytes that its process, or a worker that it started, took at most; None: not known."""
     problems: tuple[str, ...] = ()
     """What of it could not be read, and why."""
+    worker_seconds: float | None = None
+    """How long it took, times the number of its workers; None if nothing was computed, or that was
+    not written down."""
+
+    def most_of_the_time(self, took: str) -> str:
+        """Say in a line which step took most of the time, and by what; empty if it is not known.
+
+        Parameters
+        ----------
+        took : str
+            How long the run took, in words.
+        """
+        return most_of_the_time(self.steps, took, self.worker_seconds or 0.0)
 
     def step(self, name: str) -> StepFacts:
         """Return one step.

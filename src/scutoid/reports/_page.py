@@ -256,6 +256,7 @@ def _head(facts: RunFacts) -> str:
     said = ", ".join(f"{n} {word}" for word, n in counts.items())
     state = _STATES[facts.state]
     memory = "" if facts.memory is None else f"{facts.memory / 2**20:.0f} MiB at most in a process"
+    most = facts.most_of_the_time(took(facts.seconds))
     return (
         f'<h1>Run {safe(facts.name)}<span class="badge state-{state}">{safe(facts.state)}</span>'
         "</h1>"
@@ -267,6 +268,7 @@ def _head(facts: RunFacts) -> str:
                 ("steps", f"{len(facts.steps)}: {said}" if said else "0"),
                 ("workers", facts.workers),
                 ("memory", memory),
+                ("most of the time", most.removeprefix("most of the time: ")),
             ]
         )
     )

@@ -22,6 +22,7 @@ from scutoid.regular import read_regular
 from scutoid.reports._events import EVENTS, RunEvents
 from scutoid.reports._facts import RunFacts, RunState
 from scutoid.reports._step_facts import StepReader
+from scutoid.spent import NOTHING
 from scutoid.steps import Store
 from scutoid.steps.results import RUN, RUN_NAME, RUNS, RunRecord, RunStepRecord
 from scutoid.store import EntryStore, Lock
@@ -192,6 +193,7 @@ class _RunReader:
             workers=next((e.workers for e in events if e.workers is not None), None),
             command=next((r.command for r in known if r.command), ()),
             memory=max((r.memory for r in known if r.memory is not None), default=None),
+            worker_seconds=self._worker_seconds(),
             problems=tuple(dict.fromkeys((*self._problems, *reader.problems))),
         )
 
@@ -208,6 +210,10 @@ class _RunReader:
         took = [None if record is None else record.seconds for record in self._records]
         known = [seconds for seconds in took if seconds is not None]
         return None if self._is_live or len(known) < len(took) else sum(known)
+
+    def _worker_seconds(self) -> float | None:
+        known = [one.worker_seconds for one in self._records if one and one.worker_seconds]
+        return sum(known) if known and not self._is_live else None
 
     def _merged(self) -> Iterator[RunStepRecord]:
         """Yield the steps, those that stand in several parts once: as the last one left them."""
@@ -247,6 +253,7 @@ def _joined(earlier: RunStepRecord, later: RunStepRecord) -> RunStepRecord:
         n_cached=min(before.n_cached, after.n_done),
         n_taken=before.n_taken + after.n_taken,
         seconds=before.seconds + after.seconds,
+        spent=None if after.spent is None else after.spent + (before.spent or NOTHING),
         slowest=tuple(sorted({**dict(before.slowest), **dict(after.slowest)}.items(), key=_took)),
     )
     return replace(later, status=earlier.status, reason=earlier.reason, outcome=joined)

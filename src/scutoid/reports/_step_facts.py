@@ -138,6 +138,7 @@ class StepReader:
             seconds=counts.seconds,
             failures=tuple(self._failures(record, counts)),
             slowest=counts.slowest,
+            spent=counts.spent,
         )
 
     def _stored(self, record: RunStepRecord, *, is_kept: bool) -> Stored:
@@ -167,6 +168,7 @@ class StepReader:
             n_orphaned=task.n_orphaned,
             seconds=task.seconds,
             slowest=tuple(task.slowest),
+            spent=task.spent,
         )
 
     def _state(self, record: RunStepRecord, counts: OutcomeRecord, *, is_kept: bool) -> StepState:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -20,6 +21,7 @@ from scutoid.blocks import After, Block, BlockGrid, BlockStatus, BlockTask, Repo
 from scutoid.errors import ParameterError, RunFailed, RunStopped
 from scutoid.executors import find_executor
 from scutoid.geometry import Roi
+from scutoid.spent import spending
 
 __all__ = ["ExecutorTests", "Recorder"]
 
@@ -116,6 +118,21 @@ class ExecutorTests:
             index: Block("t", index, grid.read_roi(index), grid.write_roi(index))
             for index in range(grid.n_blocks)
         }
+
+    def test_time_is_told_by_what_it_was_spent_on(self, executor: object) -> None:
+        def write(block: Block) -> None:
+            with spending("writing"):
+                time.sleep(0.01)
+
+        recorder = Recorder()
+        report = self.run(executor, [BlockTask("t", write, _grid(4))], listeners=[recorder])
+        spent = report.tasks["t"].spent
+        assert spent.writing >= 4 * 0.01
+        assert spent.computing > 0
+        assert spent.reading == 0
+        assert 0 < report.mean_workers <= self.workers
+        told = sum(event.spent.writing for event in recorder.of(events.BatchDone))
+        assert 4 * 0.01 <= told <= spent.writing + 0.01
 
     def test_a_block_sees_what_it_waits_for(self, executor: object, tmp_path: Path) -> None:
         def write(block: Block) -> None:

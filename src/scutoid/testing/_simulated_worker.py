@@ -33,6 +33,7 @@ from scutoid.executors import (
     Work,
     Workbench,
 )
+from scutoid.spent import NOTHING
 
 _logger = logging.getLogger(__name__)
 
@@ -307,6 +308,7 @@ class Worker:
             values=[(item.values or [None])[0] for item in items] if work.returns else None,
             seconds=self._world.agenda.now - begun,
             slowest=tuple((position, seconds[position]) for position in slowest),
+            spent=sum((item.spent for item in items), NOTHING),
         )
 
     def _carry_out_item(

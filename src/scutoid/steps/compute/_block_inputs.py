@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from scutoid.arrays import Readable
+from scutoid.spent import spending
 from scutoid.steps.compute._block_step import BlockStep
 from scutoid.steps.compute._held import taken
 from scutoid.steps.compute._parts import BlockParts
@@ -36,7 +37,8 @@ class Loaded:
             return item
         with self._lock:
             if item not in self._values:
-                self._values[item] = item.load()
+                with spending("reading"):
+                    self._values[item] = item.load()
             return self._values[item]
 
     def digest(self, item: Deferred, make: Callable[[object], str | None]) -> str | None:

@@ -17,6 +17,7 @@ from scutoid.arrays import Readable, TimeScale, pad_to
 from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.spent import spending
 from scutoid.steps.compute._calling import call, check_parts, unpack, wrong_shape
 from scutoid.steps.compute._fitted import fitted, image_of
 from scutoid.steps.compute._tables import with_index
@@ -181,7 +182,8 @@ class BlockStep:
             inside = Roi([part.offset[p] for p in places], [part.shape[p] for p in places])
             total = Coordinate(*(grid.total.offset[p] for p in places))
             origin = Coordinate(*(region.offset[p] for p in places))
-            seen[inside.to_slices(origin)] = written.read(inside.shift(-total))
+            with spending("reading"):
+                seen[inside.to_slices(origin)] = written.read(inside.shift(-total))
         kept = axes[len(layout.iterated) :]
         seen = seen.reshape(seen.shape[len(layout.iterated) :])
         whole = tuple(slice(None) if a in kept else None for a in layout.function_axes)
@@ -190,7 +192,8 @@ class BlockStep:
     def _read(self, position: int, source: Readable, block: StepBlock) -> NDArray[Any]:
         layout = self.layout
         wanted = layout.source(position, block.write_roi)
-        array = source.read(wanted)
+        with spending("reading"):
+            array = source.read(wanted)
         if layout.target is None and layout.local(position, block.read_roi) != wanted:
             array = pad_to(
                 array,

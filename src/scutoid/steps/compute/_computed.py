@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import ImageSpec
 from scutoid.geometry import Coordinate, Roi
+from scutoid.spent import spending
 from scutoid.steps.compute._block_inputs import BlockInputs
 from scutoid.steps.declaration import StepBlock
 
@@ -75,6 +76,10 @@ class ComputedImage:
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Compute a region, in the image's own voxels."""
+        with spending("computing"):  # whoever reads it takes it for a stored one
+            return self._read(roi)
+
+    def _read(self, roi: Roi) -> NDArray[Any]:
         layout = self.given.step.layout
         target = roi.shift(self.offset)
         array = np.zeros(tuple(roi.shape), self.spec.dtype)

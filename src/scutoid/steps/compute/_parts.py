@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import DamagedResult, StepError
 from scutoid.geometry import BlockGrid
+from scutoid.spent import spending
 from scutoid.steps.declaration import ReadWhenAsked, is_table, own
 from scutoid.steps.layout import PartsGrid
 from scutoid.store import (
@@ -83,7 +84,8 @@ def read_value(pack: Pack, name: str | int) -> Any:
         If it is damaged: its result no longer counts as complete.
     """
     try:
-        return decode(pack.read(name))
+        with spending("reading"):
+            return decode(pack.read(name))
     except DamagedResult:
         distrust_around(pack.path)
         raise

@@ -24,6 +24,7 @@ from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import voxel_sums
 from scutoid.same import Same
+from scutoid.spent import spending
 from scutoid.steps.compute._block_inputs import BlockInputs, Deferred
 from scutoid.steps.compute._computed import ComputedImage
 from scutoid.steps.compute._held import hold, taken
@@ -53,7 +54,8 @@ class RecalledImage:
 
     def hold(self, roi: Roi) -> NDArray[Any]:
         """Read a region, and keep it for whoever reads it next in this thread."""
-        array = self.source.read(roi)
+        with spending("reading"):
+            array = self.source.read(roi)
         hold(self, roi, array)
         return array
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from scutoid.errors import StepError
+from scutoid.spent import spending
 from scutoid.steps.compute._calling import call, check_parts, unpack
 from scutoid.steps.compute._fitted import fitted, image_of
 from scutoid.steps.compute._parts import MemoryParts
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
+_NO_MORE = object()
 
 
 @contextlib.contextmanager
@@ -138,6 +140,11 @@ class TablePartitions:
         self._spec = spec
         self._tables = tables
 
+    def _next(self) -> object:
+        """Have the function make the next one, in the midst of their being written."""
+        with spending("computing"):
+            return next(self._tables, _NO_MORE)
+
     def table_partitions(self) -> Iterator[pd.DataFrame]:
         """Go through the tables, once.
 
@@ -147,7 +154,7 @@ class TablePartitions:
             If one is no table, or there is none.
         """
         is_empty = True
-        for table in self._tables:
+        while (table := self._next()) is not _NO_MORE:
             checked: Any = check_output(self._spec, "table", table)
             yield with_index(checked, f"step {self._spec.label!r}")
             is_empty = False

@@ -22,6 +22,7 @@ from scutoid.arrays import ArraySource, Readable
 from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.spent import spending
 from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
@@ -151,15 +152,18 @@ class Evaluation:
     def value(self, ref: Ref) -> Any:
         """Return a result as the user gets it: array, DataFrame, value, parts by block, folder."""
         if isinstance(ref, ImageRef):
-            return self.image(ref, ref.roi).read(Roi(ref.roi.offset * 0, ref.shape))
+            source = self.image(ref, ref.roi)
+            with spending("reading"):
+                return source.read(Roi(ref.roi.offset * 0, ref.shape))
         stored = LATEST.of(ref.node)
-        if stored is not None:
-            return stored.value(ref.output)
-        node = _single(ref.node)
-        if isinstance(node, (Constant, DeferredConstant)):
-            return node.value
-        if isinstance(node, FromStore):
-            return node.stored.value(ref.output)
+        node = ref.node if stored is not None else _single(ref.node)
+        with spending("reading"):
+            if stored is not None:
+                return stored.value(ref.output)
+            if isinstance(node, (Constant, DeferredConstant)):
+                return node.value
+            if isinstance(node, FromStore):
+                return node.stored.value(ref.output)
         if not isinstance(node, (BlockCall, WholeCall)):
             raise PipelineError("this result cannot be read", value=node.name)
         if node not in self._values:

@@ -99,6 +99,9 @@ class Plan:
     """What is left of the run, where a sample of its blocks was measured."""
     executor: Choice | None = None
     """Where a run would compute that is not told where; None: it is told, or all is there."""
+    last_time: str = ""
+    """Which of the steps to be computed took most of the time in the last run that computed one of
+    them, and by what; empty if no run is known that did."""
 
     def __iter__(self) -> Iterator[PlannedStep]:
         return iter(self.steps)
@@ -152,7 +155,8 @@ class Plan:
 
     def _said(self) -> list[str]:
         executor = [] if self.executor is None else [f"executor: {self.executor}"]
-        return [*executor, *(f"warning: {text}" for text in self.warnings)]
+        last = [f"last time, {self.last_time}"] if self.last_time else []
+        return [*executor, *last, *(f"warning: {text}" for text in self.warnings)]
 
     def __str__(self) -> str:
         return self.text()

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from scutoid.steps.graph import bytes_of, memory_of
+from scutoid.steps.planning._last_time import last_time
 from scutoid.steps.planning._plan import Choice, Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._warnings import warnings_of
@@ -32,7 +33,13 @@ def summarize(planned: PlannedRun, executor: Choice | None = None) -> Plan:
         )
         for each in planned
     )
-    return Plan(steps, planned.store.place, warnings_of(planned), executor=executor)
+    return Plan(
+        steps,
+        planned.store.place,
+        warnings_of(planned),
+        executor=executor,
+        last_time=last_time(planned),
+    )
 
 
 def _compared(planned: PlannedRun, each: PlannedCall) -> dict[str, Any]:

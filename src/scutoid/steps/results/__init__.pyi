@@ -48,7 +48,17 @@ from ._record import (
 )
 from ._record_fields import read_file
 from ._run_record import InputRecord, OutcomeRecord, RunRecord, RunStepRecord
-from ._runs import LOGS, RUN, RUN_NAME, RUNS, THUMBNAILS, announcing, dead_locks, view_of
+from ._runs import (
+    LOGS,
+    RUN,
+    RUN_NAME,
+    RUNS,
+    THUMBNAILS,
+    announcing,
+    dead_locks,
+    newest_runs,
+    view_of,
+)
 from ._segments import BlockSegments
 from ._shard_notes import NoteWriter, lost_notes, settle_notes
 from ._shards_at_url import keep_noted_shards
@@ -113,6 +123,7 @@ __all__ = [
     "lost_values",
     "members_of",
     "merge_segments",
+    "newest_runs",
     "notes_file",
     "notes_of",
     "output_names",

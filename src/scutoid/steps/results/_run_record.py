@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from scutoid.spent import CAUSES, Spent
 from scutoid.steps.results._record_fields import (
     VERSION_FIELD,
     Fields,
@@ -45,6 +46,8 @@ class OutcomeRecord:
     """Numbers of the blocks that took longest, and their seconds."""
     n_taken: int = 0
     """Blocks that were taken over from an earlier result."""
+    spent: Spent | None = None
+    """What workers spent their time on; None in runs from before it was written down."""
 
     def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
@@ -58,12 +61,13 @@ class OutcomeRecord:
             "seconds": self.seconds,
             "failures": list(self.failures),
             "slowest": [{"block": block, "seconds": seconds} for block, seconds in self.slowest],
+            **({} if self.spent is None else {"spent": self.spent.to_dict()}),
         }
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         """Read it from the fields of another record."""
-        within = fields.within("slowest")
+        within, spent = fields.within("slowest"), fields.within("spent")
 
         def slow(content: object) -> tuple[int, float]:
             one = within(content)
@@ -79,7 +83,12 @@ class OutcomeRecord:
             failures=fields.take("failures", items(text)),
             slowest=fields.take("slowest", items(slow)),
             n_taken=fields.find("n_taken", count, 0),
+            spent=fields.find("spent", lambda one: _spent(spent(one)), None),
         )
+
+
+def _spent(fields: Fields) -> Spent:
+    return Spent(*(fields.take(cause, number) for cause in CAUSES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,11 @@ class RunStepRecord:
     """What it got; None in runs from before it was written down."""
     view: Mapping[str, object] | None = None
     """How its result is shown, where ``options(view=)`` says so."""
+
+    @property
+    def spent(self) -> Spent | None:
+        """What workers spent their time on; None if it is not known."""
+        return None if self.outcome is None else self.outcome.spent
 
     def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
@@ -197,6 +211,9 @@ class RunRecord:
     """Bytes that this process, or a worker that it started, has taken at most so far."""
     array: str | None = None
     """The job array that it is an element of: its cluster and number; None: of none."""
+    worker_seconds: float | None = None
+    """How long it took, times the number of its workers; None if nothing was computed, or it was
+    not written down."""
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -210,6 +227,7 @@ class RunRecord:
             **({"command": list(self.command)} if self.command else {}),
             **({} if self.memory is None else {"memory": self.memory}),
             **({} if self.array is None else {"array": self.array}),
+            **({} if self.worker_seconds is None else {"worker_seconds": self.worker_seconds}),
             "steps": [step.to_dict() for step in self.steps],
         }
         return json.dumps(content, indent=1) + "\n"
@@ -238,4 +256,5 @@ class RunRecord:
             command=fields.find("command", items(text), ()),
             memory=fields.find("memory", optional(count), None),
             array=fields.find("array", text, None),
+            worker_seconds=fields.find("worker_seconds", number, None),
         )

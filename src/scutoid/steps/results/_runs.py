@@ -92,14 +92,34 @@ def view_of(entry: Path) -> Mapping[str, object]:
     store = next((folder for folder in entry.parents if (folder / MARK).exists()), None)
     if store is None:
         return {}
-    folders = list_folder(store / RUNS, lambda name: RUN_NAME.fullmatch(name) is not None)
     place = entry.relative_to(store).as_posix()
-    for folder in sorted(folders, key=_began, reverse=True)[:_RUNS_READ]:
-        record = read_file(folder / RUN, RunRecord.from_json)
-        for step in () if record is None else record.steps:
+    for record in newest_runs(store, _RUNS_READ):
+        for step in record.steps:
             if step.entry == place:
                 return step.view or {}
     return {}
+
+
+def newest_runs(store: Path, most: int) -> Iterator[RunRecord]:
+    """Yield the records of the runs that began last, the newest first.
+
+    Parameters
+    ----------
+    store : Path
+        The folder of the store.
+    most : int
+        How many are looked at; of a run that was killed early there is no record.
+
+    Raises
+    ------
+    StoreError
+        If one is of a later version.
+    """
+    folders = list_folder(store / RUNS, lambda name: RUN_NAME.fullmatch(name) is not None)
+    for folder in sorted(folders, key=_began, reverse=True)[:most]:
+        record = read_file(folder / RUN, RunRecord.from_json)
+        if record is not None:
+            yield record
 
 
 def _began(run: Path) -> tuple[str, int]:

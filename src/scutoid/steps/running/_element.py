@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scutoid.blocks import Failure
 from scutoid.errors import DamagedResult, RunStopped
 from scutoid.events import Listener, StepAwaited
+from scutoid.spent import NOTHING, Spent
 from scutoid.steps.graph import planned_node
 from scutoid.steps.planning import Looks, PlannedCall, PlannedRun
 from scutoid.steps.results import merge_segments
@@ -56,6 +57,7 @@ class _Came:
     n_run: int = 0
     n_taken: int = 0
     seconds: float = 0.0
+    spent: Spent = NOTHING
     failed: NDArray[np.bool_] | None = None
     """Blocks that failed here, or could not run; None: none."""
     failures: list[Failure] = field(default_factory=list)
@@ -108,6 +110,8 @@ class Element:
         self.planned = new_plan("all")
         """What is known now of what is to be done."""
         self.warnings: tuple[str, ...] = ()
+        self.mean_workers = 0.0
+        """Workers of the part that had most of them."""
 
     def work(self) -> None:
         """Do what can be done until nothing is left, or the rest has failed.
@@ -195,9 +199,8 @@ class Element:
                 return None, True
             segment = taken.claims or self._segment(each)
             try:
-                report = ShareRunner(self.planned, each, chosen, segment, self._place).share(
-                    listeners=self._listeners, **self._options
-                )
+                runner = ShareRunner(self.planned, each, chosen, segment, self._place)
+                report = runner.share(listeners=self._listeners, **self._options)
             except TakenOver:
                 self._is_amiss = True
                 return None, True
@@ -215,6 +218,8 @@ class Element:
             came.n_run += int(chosen.sum()) - int(failed.sum()) - report.n_taken
             came.n_taken += report.n_taken
             came.seconds += report.seconds
+            came.spent += report.spent
+            self.mean_workers = max(self.mean_workers, runner.mean_workers)
             if failed.any() and not self._is_damage(each, report.failures):
                 came.failed = failed if came.failed is None else came.failed | failed
                 came.failures += report.failures
@@ -287,6 +292,8 @@ class Element:
         self.warnings += tuple(done.warnings[n_said:])
         step = done.step(each.task)
         came.seconds += step.seconds
+        came.spent += step.spent
+        self.mean_workers = max(self.mean_workers, runner.mean_workers)
         came.n_run += step.n_run
         came.n_taken += step.n_taken
         self._is_amiss = not step.is_done
@@ -358,6 +365,7 @@ class Element:
             within=each.within,
             is_stored=each.is_cached or not each.is_kept,
             n_taken=came.n_taken,
+            spent=came.spent,
         )
 
 

@@ -11,6 +11,7 @@ from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
 from scutoid.folding import fold, folded_name
 from scutoid.printable import printed
+from scutoid.spent import NOTHING, Spent, most_of_the_time
 from scutoid.steps.graph import Member, Node, planned_node
 from scutoid.steps.handles import (
     Lazy,
@@ -28,6 +29,7 @@ from scutoid.steps.running._traces import shown_trace
 L = TypeVar("L", bound=Lazy)
 
 _WORTH_TELLING = 1.0
+_A_MOMENT = 0.1
 _NAMED = 3
 """Failures of each step that are told."""
 INPUTS = -2
@@ -66,6 +68,8 @@ class RunStep:
     """Blocks that did not run either, but were taken over from an earlier result of the step."""
     is_merged: bool = False
     """Whether what its blocks returned was joined, be they taken or run."""
+    spent: Spent = NOTHING
+    """What workers spent their time on for it."""
 
     @property
     def n_run(self) -> int:
@@ -110,6 +114,8 @@ class Run(NamedResults):
 
     ``run.report`` is the path of a page that shows the run: pictures, counts, charts, failures.
     ``run.warnings`` has what looked wrong in its plan and was allowed, as `Plan.warnings`.
+    ``run.step("cells").spent`` says what the time of workers was spent on, of which there were
+    ``run.worker_seconds``: the run's seconds times its workers.
 
     Examples
     --------
@@ -134,12 +140,14 @@ class Run(NamedResults):
         folder: Path,
         tasks: Mapping[Node, str],
         warnings: Sequence[str] = (),
+        worker_seconds: float = 0.0,
     ) -> None:
         self.steps = tuple(steps)
         self.seconds = seconds
         self.store = store
         self.folder = folder
         self.warnings = tuple(warnings)
+        self.worker_seconds = worker_seconds
         self._results = dict(results)
         self._tasks = dict(tasks)
 
@@ -217,6 +225,7 @@ class Run(NamedResults):
             self.folder,
             self._tasks,
             [*self.warnings, *(text for text in later.warnings if text not in self.warnings)],
+            self.worker_seconds + later.worker_seconds,
         )
 
     def step(self, name: str) -> RunStep:
@@ -235,8 +244,18 @@ class Run(NamedResults):
         return steps[name]
 
     @printed
+    def most_of_the_time(self) -> str:
+        """Return in a line which step took most of the time, and by what; see `Spent`.
+
+        It is empty where nothing was computed, or in a moment.
+        """
+        if self.seconds < _A_MOMENT:
+            return ""
+        return most_of_the_time(self.steps, f"{self.seconds:.1f} s", self.worker_seconds)
+
+    @printed
     def summary(self) -> str:
-        """Return a line a step, then the first failures and the warnings."""
+        """Return a line a step, what took most of the time, the first failures, the warnings."""
         lines = []
         for step in _folded(self.steps):
             counts = [f"{step.n_done} of {step.n_blocks} blocks done"]
@@ -255,6 +274,8 @@ class Run(NamedResults):
             if step.slowest and step.slowest[0].seconds >= _WORTH_TELLING:
                 slow = (f"{step.label(b.index)} ({b.seconds:.1f} s)" for b in step.slowest[:3])
                 lines.append(f"    slowest: {', '.join(slow)}")
+        if most := self.most_of_the_time():
+            lines.append(most)
         for step in self.steps:
             for failure in step.failures[:_NAMED]:
                 lines.append(f"{step.name}, {step.place(failure)}: {failure.error}")
@@ -282,6 +303,7 @@ class Run(NamedResults):
         pieces = (
             grid(header, rows),
             note(f"{word}, {self.seconds:.1f} s"),
+            lines(filter(None, [self.most_of_the_time()])),
             lines(failed),
             lines(f"warning: {text}" for text in self.warnings),
         )
@@ -312,4 +334,5 @@ def _joined(head: RunStep, under: Sequence[RunStep]) -> RunStep:
         n_failed=sum(step.n_failed for step in steps),
         n_orphaned=sum(step.n_orphaned for step in steps),
         seconds=sum(step.seconds for step in steps),
+        spent=sum((step.spent for step in steps), NOTHING),
     )

@@ -125,6 +125,7 @@ class ShareRunner(_PartRunner):
         """
         report = self._compute(**options)
         assert report is not None  # noqa: S101 - there is a task
+        self.mean_workers = report.mean_workers
         return report.tasks[self._each.task]
 
     def _tasks(self) -> list[BlockTask]:

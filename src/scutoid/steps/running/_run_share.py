@@ -122,6 +122,7 @@ def _written_down(runner: Runner, element: Element) -> Run:
     last = Runner(element.planned, check_halo=False, array=runner.array)
     last.folder, last.started = runner.folder, runner.started
     last.warnings = (*runner.warnings, *element.warnings)
+    last.mean_workers = element.mean_workers
     return last.written_down(element.steps())
 
 

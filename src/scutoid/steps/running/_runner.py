@@ -133,6 +133,8 @@ class Runner:
         self._told = Told(planned, ())
         self._stopped: BaseException | None = None
         self._is_open = False
+        self.mean_workers = 0.0
+        """Workers that were there on average while blocks were run."""
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -186,6 +188,7 @@ class Runner:
     def _written_down(self, report: Report | None, started: float) -> Run:
         """Return what came of the run, which is written down."""
         steps = [self._with_change(self.step(each, report), each) for each in self.planned]
+        self.mean_workers = 0.0 if report is None else report.mean_workers
         return self.written_down(steps, time.monotonic() - started)
 
     def written_down(self, steps: Sequence[RunStep], seconds: float | None = None) -> Run:
@@ -210,6 +213,7 @@ class Runner:
             self.folder,
             tasks,
             self.warnings,
+            self.mean_workers * took,
         )
         self.record(done)
         if not self.is_read_only:
@@ -365,12 +369,13 @@ class Runner:
             )
         task = report.tasks[each.task]
         n_failed, n_orphaned, seconds = task.n_failed, task.n_orphaned, task.seconds
-        failures = task.failures
+        failures, spent = task.failures, task.spent
         if each.has_finish:
             end = report.tasks[each.finish_task]
             n_failed += end.n_failed
             failures += end.failures
             seconds += end.seconds
+            spent += end.spent
         return RunStep(
             each.task,
             task.n_blocks,
@@ -386,6 +391,7 @@ class Runner:
             is_stored=_is_stored(each),
             n_taken=task.n_taken,
             is_merged=each.has_finish and report.tasks[each.finish_task].n_done > 0,
+            spent=spent,
         )
 
     def _with_change(self, step: RunStep, each: PlannedCall) -> RunStep:
@@ -428,6 +434,7 @@ class Runner:
                 command_of_process(),
                 memory_of_process(),
                 self.array,
+                round(done.worker_seconds, 3) or None,
             )
         )
         self.store.publish(self.folder)
@@ -518,6 +525,7 @@ def _outcome(step: RunStep) -> OutcomeRecord:
         failures=tuple(f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]),
         slowest=tuple((block.index, round(block.seconds, 3)) for block in step.slowest),
         n_taken=step.n_taken,
+        spent=step.spent.rounded(),
     )
 
 

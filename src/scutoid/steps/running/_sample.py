@@ -14,6 +14,7 @@ import numpy as np
 from scutoid.blocks import After, BlockTask, Report, sample_blocks
 from scutoid.errors import ParameterError, RunFailed, RunStopped
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.spent import NOTHING
 from scutoid.steps.graph import BlockCall, CollectionRef, MappedCall, Ref
 from scutoid.steps.planning import Cost, PlannedCall, PlannedRun, Planner, StepCost
 from scutoid.steps.running._begin import begin_run
@@ -109,7 +110,9 @@ class SampleRunner(Runner):
         with ends_by_signals() as stop, stop.noted():
             steps = [self._with_change(self.step(each, report), each) for each in self.planned]
             seconds = time.monotonic() - started
-            self.record(Run(steps, {}, seconds, self.store.path, self.folder, {}, self.warnings))
+            workers = 0.0 if report is None else report.mean_workers
+            where = (self.store.path, self.folder)
+            self.record(Run(steps, {}, seconds, *where, {}, self.warnings, workers * seconds))
         if broken_off is not None:
             raise broken_off
         costs = tuple(self._cost(each) for each in self.planned if _is_to_do(each))
@@ -159,6 +162,7 @@ class SampleRunner(Runner):
             () if ran is None else ran.failures,
             within=each.within,
             is_stored=False,
+            spent=NOTHING if ran is None else ran.spent,
         )
 
     def _cost(self, each: PlannedCall) -> StepCost:

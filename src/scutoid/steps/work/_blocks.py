@@ -17,6 +17,7 @@ from scutoid.arrays import ImageWriter, Readable, open_source, write_kept
 from scutoid.blocks import Block, Done
 from scutoid.errors import StoreError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.spent import spending
 from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
@@ -67,13 +68,16 @@ class BlockWork:
             digest = digest_of_reads(self.given, described) if self.is_digested else b""
             if self.earlier is not None:
                 regions = tuple(self._regions(block))
-                taken = self.earlier.take(block.index, digest, self.writers, regions)
+                with spending("writing"):
+                    taken = self.earlier.take(block.index, digest, self.writers, regions)
                 if taken is not None:
                     return Done(taken, is_empty=taken.is_empty, is_taken=True)
             # Blocks before this one are done for good, so what is read is not yet to change.
-            written = None if self.own is None else open_source(self.own)
+            with spending("reading"):
+                written = None if self.own is None else open_source(self.own)
             results = self.given.compute(described, ready, written)
-        result = self._write(block, results, digest)
+        with spending("writing"):
+            result = self._write(block, results, digest)
         return Done(result, is_empty=result.is_empty)
 
     def _regions(self, block: Block) -> Iterator[Roi | None]:
@@ -164,13 +168,16 @@ class FinishWork:
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             params = {name: self.loaded.of(value) for name, value in self.params.items()}
             result = finish(spec, merged, {**params, **self.step.injected()})
-            self.entry.save(result, names[0], format=spec.value_format)
+            with spending("writing"):
+                self.entry.save(result, names[0], format=spec.value_format)
         else:
             for output, kind in enumerate(spec.outputs):
                 if kind == "table":
                     slot = packed_slot(spec.outputs, output)
                     tables = (read_value(pack, n)[slot] for n in indices)
-                    self.entry.save(join_tables(tables), names[output], format=spec.value_format)
+                    table = join_tables(tables)
+                    with spending("writing"):
+                        self.entry.save(table, names[output], format=spec.value_format)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,6 +229,12 @@ class StepWork:
             in_partitions=True,
         )
         names = output_names(spec.outputs)
+        with spending("writing"):
+            return self._written(names, results)
+
+    def _written(self, names: Sequence[str], results: Sequence[Any]) -> list[bytes]:
+        """Save results; returns notes of the shards of each."""
+        spec = self.spec
         notes = [b""] * len(names)
         for number, (kind, name, result, writer) in enumerate(
             zip(spec.outputs, names, results, self.writers, strict=True)
@@ -239,7 +252,8 @@ class StepWork:
     def _own(self, item: object) -> object:
         """Return an input that a call may change in place: an image is read for each try."""
         if isinstance(item, Deferred) and isinstance(item.load, WholeImage):
-            return item.load()
+            with spending("reading"):
+                return item.load()
         return own(self.loaded.of(item))
 
 

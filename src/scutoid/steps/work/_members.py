@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, add_limits, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, SourceError, StepError
+from scutoid.spent import spending
 from scutoid.steps.compute import BlockParts, GatheredMembers, check_names, encode, with_index
 from scutoid.steps.declaration import OutputKind, StepSpec, own
 from scutoid.steps.graph import (
@@ -72,7 +73,8 @@ class MemberWork:
         """Run in a worker."""
         with self.place.writing() as written:
             record, packed = self._made(block.index, written, ready)
-        return record.to_dict(), encode(packed)
+        with spending("writing"):
+            return record.to_dict(), encode(packed)
 
     def _made(
         self, number: int, written: WrittenFiles, ready: Mapping[str, object]
@@ -102,7 +104,8 @@ class MemberWork:
             if ref.kind == "table":
                 self._check_columns(value, number)
             if ref.kind == "files":
-                files[output] = written.record(f"{stem}.files")
+                with spending("writing"):
+                    files[output] = written.record(f"{stem}.files")
                 packed.append(None)
             elif isinstance(value, BlockParts):
                 packed.append(plain_parts(value))
@@ -118,7 +121,8 @@ class MemberWork:
         check_names(with_index(table, place).columns, self.own_columns, place)
 
     def _own(self, item: object, number: int) -> object:
-        return item.member(number) if isinstance(item, MemberInput) else item
+        with spending("reading"):
+            return item.member(number) if isinstance(item, MemberInput) else item
 
     def _stem(self, number: int, output: int) -> str:
         suffix = "" if output == 0 else f"-{output + 1}"
@@ -127,17 +131,18 @@ class MemberWork:
     def _saved(self, value: object, stem: str, written: WrittenFiles) -> FileRecord | None:
         """Save a value as a file of its own, if that is asked for or it cannot be packed."""
         asked = self.spec.value_format
-        if asked is None:
-            try:
-                encode([value])
-            except StepError:
-                pass
-            else:
-                return None
-        chosen = choose_format(value, asked)
-        name = f"{stem}{chosen.suffix}"
-        chosen.save(value, written.place(name))
-        return written.record(name, value_format=chosen.name)
+        with spending("writing"):
+            if asked is None:
+                try:
+                    encode([value])
+                except StepError:
+                    pass
+                else:
+                    return None
+            chosen = choose_format(value, asked)
+            name = f"{stem}{chosen.suffix}"
+            chosen.save(value, written.place(name))
+            return written.record(name, value_format=chosen.name)
 
     def _write(
         self,
@@ -157,14 +162,14 @@ class MemberWork:
         streamed = [image for image in images if paths[image.output].suffix == ".zarr"]
         self._write_zarrs(call, streamed, evaluation, paths)
         for image in streamed:
-            add_limits(paths[image.output])
+            with spending("writing"):
+                add_limits(paths[image.output])
         for image in images:
-            path, spec = paths[image.output], None
-            if path.suffix == ".tif":
-                write_tiff(path, evaluation.value(image), image.framed.spec)
-            elif path.suffix != ".zarr":
-                spec = self._save(image, evaluation.value(image), path)
-            files[image.output] = written.record(written.name_of(path), spec=spec)
+            path = paths[image.output]
+            array = None if path.suffix == ".zarr" else evaluation.value(image)
+            with spending("writing"):
+                spec = None if array is None else self._save(image, array, path)
+                files[image.output] = written.record(written.name_of(path), spec=spec)
 
     def _format(self, image: ImageRef) -> str:
         storage = self.spec.options.storage
@@ -179,8 +184,11 @@ class MemberWork:
             )
         return storage.format
 
-    def _save(self, image: ImageRef, array: NDArray[Any], path: Path) -> SpecRecord:
-        """Write an image in a format that does not say what it is; return what it is."""
+    def _save(self, image: ImageRef, array: NDArray[Any], path: Path) -> SpecRecord | None:
+        """Write an image; return what it is, if its format does not say so."""
+        if path.suffix == ".tif":
+            write_tiff(path, array, image.framed.spec)
+            return None
         spec, name = image.framed.spec, self._format(image)
         choose_format(array, name).save(array, path)
         sizes = spec.voxel_size or spec.known_sizes
@@ -202,25 +210,29 @@ class MemberWork:
         writers = {}
         for image in images:
             spec = image.framed.spec
-            empty_folder(paths[image.output])
-            writers[image.output] = create_image(
-                paths[image.output],
-                spec,
-                block=None
-                if layout is None
-                else tuple(layout.output_roi(layout.grid.write_roi(0), spec.shape).shape),
-                storage=self.spec.options.storage,
-                label=image.is_labels,
-            )
+            with spending("writing"):
+                empty_folder(paths[image.output])
+                writers[image.output] = create_image(
+                    paths[image.output],
+                    spec,
+                    block=None
+                    if layout is None
+                    else tuple(layout.output_roi(layout.grid.write_roi(0), spec.shape).shape),
+                    storage=self.spec.options.storage,
+                    label=image.is_labels,
+                )
         if not isinstance(call, BlockCall) or layout is None:
             for image in images:
-                writers[image.output].write(image.framed.spec.roi, evaluation.value(image))
+                array = evaluation.value(image)
+                with spending("writing"):
+                    writers[image.output].write(image.framed.spec.roi, array)
             return
         for index, results in evaluation.blocks(call, list(writers)):
             for image in images:
                 framed, found = image.framed, np.asarray(results[image.output])
                 place = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
-                writers[image.output].write(place.shift(-framed.offset), found)
+                with spending("writing"):
+                    writers[image.output].write(place.shift(-framed.offset), found)
 
 
 def _check_holds(path: Path, spec: ImageSpec, record: SpecRecord, name: str) -> None:
