@@ -7,13 +7,14 @@ import pytest
 from scutoid import events
 from scutoid.blocks import EventLog
 from scutoid.serving._events import event_of
+from scutoid.spent import Spent
 
 ALL = [
     events.RunStarted(1.0, (events.TaskInfo("a", 9, 1, 2, within=("b",)),), 2),
     events.StepAwaited(1.0, "a", "process 1 on host", 40.5, 60.0),
     events.DamageFound(1.0, "a", "place", "what"),
     events.BatchStarted(1.0, "a", 0, ((0, 3), (7, 1))),
-    events.BatchDone(1.0, "a", 3, 1, 0.5, 0, ((2, 0.25),), ((0, 3),)),
+    events.BatchDone(1.0, "a", 3, 1, 0.5, 0, ((2, 0.25),), ((0, 3),), 0, Spent(0.1, 0.25, 0.15)),
     events.BlockFailed(1.0, "a", 3, 1, will_retry=True, error="e", traceback="t"),
     events.BlocksOrphaned(1.0, "a", 3),
     events.TaskDone(1.0, "a", 2.0),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.regular import opened_regular
-from scutoid.spent import NOTHING, Spent
+from scutoid.spent import CAUSES, NOTHING, Spent
 from scutoid.texts import parse_json
 
 EVENTS = "events.jsonl"
@@ -80,7 +80,8 @@ class RunEvents:
         task = self.tasks.setdefault(name.removesuffix(_FINISH), TaskEvents())
         if kind in ("BatchStarted", "BatchDone"):
             task.is_begun = True
-            task.spent += Spent(**event.get("spent", {}))
+            said = event.get("spent", {})
+            task.spent += Spent(*(float(said.get(cause, 0.0)) for cause in CAUSES))
             if kind == "BatchDone" and not is_finish:
                 task.n_done += int(event["n_done"])
                 slow = [(int(block), float(took)) for block, took in event.get("slowest", ())]

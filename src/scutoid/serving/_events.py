@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, cast, get_args
 
 from scutoid import events
+from scutoid.spent import Spent
 from scutoid.texts import parse_json
 
 _KINDS = {kind.__name__: kind for kind in get_args(events.Event)}
@@ -71,6 +72,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "int": int,
     "str": _text,
     "bool": _truth,
+    "Spent": lambda seconds: _made(Spent, seconds),
     "tuple[str, ...]": lambda texts: tuple(_text(one) for one in texts),
     "tuple[TaskInfo, ...]": lambda infos: tuple(_made(events.TaskInfo, one) for one in infos),
     "tuple[tuple[int, int], ...]": lambda pairs: tuple((int(a), int(b)) for a, b in pairs),
