@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from scutoid.spent import spending
-
 T = TypeVar("T")
 Seconds = dict[str, float]
 _METER: ContextVar[Seconds | None] = ContextVar("meter", default=None)
@@ -37,13 +35,12 @@ def metered() -> Iterator[Seconds]:
 
 
 def counted(label: str, function: Callable[[], T]) -> T:
-    """Call a function, which is computing; count its time for a step if somebody asks for it."""
+    """Call a function, and count its time for a step if somebody asks for it."""
     seconds = _METER.get()
-    with spending("computing"):
-        if seconds is None:
-            return function()
-        start = time.perf_counter()
-        try:
-            return function()
-        finally:
-            seconds[label] += time.perf_counter() - start
+    if seconds is None:
+        return function()
+    start = time.perf_counter()
+    try:
+        return function()
+    finally:
+        seconds[label] += time.perf_counter() - start
