@@ -113,7 +113,6 @@ def by_share(result, store):
 CLAIM, SEGMENT = ".claim", "-00000000"
 LOCK = "PUT /bucket/results/drawn/."
 _HAS_LOCK = "%2Fshares%2F"  # who has it looks for those that do shares
-_RESULTS = "drawn%2F&delimiter"
 _ALL, _LOOKS = ["/c/"] * 4, ["manifest.json", "segments%2F"]
 PLACES = {
     "it is about to begin": (by_run, single, ["PUT /bucket/results/runs/"]),
@@ -122,7 +121,7 @@ PLACES = {
     "it publishes": (by_run, single, [*_ALL, "image.shards"]),
     "it is about to begin a collection": (by_run, members, ["PUT /bucket/results/runs/"]),
     "it has recorded members": (by_run, members, [SEGMENT]),
-    "a share has the lock to begin": (by_share, single, [_HAS_LOCK, "manifest.json", _RESULTS]),
+    "a share has the lock to begin": (by_share, single, [_HAS_LOCK, "manifest.json"]),
     "a share has claimed": (by_share, single, [CLAIM, *_LOOKS]),
     "a share has written a shard": (by_share, single, ["/c/"]),
     "a share has the lock to end": (by_share, single, [*_ALL, LOCK, _HAS_LOCK, *_LOOKS]),
