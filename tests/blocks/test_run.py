@@ -269,6 +269,21 @@ def test_the_summary_names_counts_and_first_failures():
     assert "... and 4 more failures" in text
 
 
+def test_failures_are_told_in_the_order_of_their_blocks():
+    has_failed = threading.Event()
+
+    def fail(block):
+        if block.index == 0:
+            assert has_failed.wait(60)
+        has_failed.set()
+        raise ValueError(f"no {block.index}")
+
+    task = BlockTask("a", fail, grid(2), retries=0)
+    with pytest.raises(RunFailed) as caught:
+        run(task, executor="threads", workers=2)
+    assert [each.index for each in caught.value.report.tasks["a"].failures] == [0, 1]
+
+
 def test_batches_grow_while_blocks_are_cheap_and_shrink_at_the_end():
     sizer = BatchSizer()
     assert sizer.size(10**6, 2) == 1

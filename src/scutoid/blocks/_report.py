@@ -61,7 +61,7 @@ class TaskReport:
     seconds: float
     """From the first batch to the last, in seconds."""
     failures: tuple[Failure, ...]
-    """The failures, the first thousand of them."""
+    """The first thousand failures, in the order of the blocks' numbers."""
     slowest: tuple[BlockTime, ...] = ()
     """The blocks that took longest, slowest first."""
     n_taken: int = 0

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class TaskProgress:
             n_orphaned=tally[BlockStatus.ORPHANED],
             n_skipped=tally[BlockStatus.SKIPPED],
             seconds=self.seconds,
-            failures=tuple(self.failures),
+            failures=tuple(sorted(self.failures, key=attrgetter("index"))),
             slowest=tuple(
                 BlockTime(index, seconds) for seconds, index in sorted(self.slowest, reverse=True)
             ),

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -360,7 +361,7 @@ class Element:
             n_failed,
             max(each.n_blocks - n_done - n_failed, 0),
             came.seconds,
-            tuple(came.failures) if n_failed else (),
+            tuple(sorted(came.failures, key=attrgetter("index"))) if n_failed else (),
             members=each.call.keys or (),
             within=each.within,
             is_stored=each.is_cached or not each.is_kept,

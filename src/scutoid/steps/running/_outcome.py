@@ -55,7 +55,7 @@ class RunStep:
     seconds: float
     """From the first batch to the last, in seconds."""
     failures: tuple[Failure, ...] = ()
-    """The first failures."""
+    """The first failures, in the order of the blocks' numbers."""
     slowest: tuple[BlockTime, ...] = ()
     """The blocks that took longest."""
     members: tuple[str, ...] = ()
