@@ -116,7 +116,7 @@ soak: $(ready)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	SCUTOID_SOAK=1 $(bin)/pytest -o faulthandler_timeout=7200 tests/cluster tests/steps/running/test_run_share.py
 	$(bin)/python tools/soak_faults.py --kills $(SOAK_FAULTS) --seed $(SOAK_SEED) --jobs $(JOBS)
-	$(bin)/python tools/soak_bucket.py --kills $(SOAK_BUCKET) --seed $(SOAK_SEED)
+	$(bin)/python tools/soak_bucket.py --kills $(SOAK_BUCKET) --seed $(SOAK_SEED) --jobs $(JOBS)
 	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py
 	SCUTOID_NEW_EXAMPLES=1 $(pytest) -m hypothesis
 	$(bin)/python tools/fuzz --inputs $(SOAK_INPUTS) --seed $(SOAK_SEED) --jobs $(JOBS)

@@ -9,7 +9,9 @@ of a job array, which do shares of it.  The last line is a table: lost (blocks a
 were recorded, and are not), double (those that were recorded, and computed again), wrong (read, and
 not true), raised (errors that no fault explains), hung, left (what gc leaves)::
 
-    .venv/bin/python tools/soak_bucket.py --kills 300 --seed 0
+    .venv/bin/python tools/soak_bucket.py --kills 300 --seed 0 --jobs 2
+
+Each job has a server, a proxy and a seed of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import argparse
 import importlib.util
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -26,6 +29,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -276,14 +281,8 @@ class Soak:
         raise AssertionError
 
 
-def main(arguments=None):
-    """Soak, and print a table; the exit code is 1 if something was found, or the time too short."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--elements", type=int, help="at once, with shares; 0: runs; or drawn")
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    given = parser.parse_args(arguments)
+def soak(seed, kills, seconds, elements):
+    """Return what a job has found, by kind, with its sites and kills."""
     beside = module("object_storage", TOOLS.parent / "tests")
     with (
         tempfile.TemporaryDirectory(prefix="soak-bucket-") as folder,
@@ -291,8 +290,24 @@ def main(arguments=None):
         beside.proxy_of(int(endpoint.rpartition(":")[2])) as proxy,
     ):
         beside.Bucket(endpoint, proxy)
-        soak = Soak(Path(folder), proxy, given.seed, given.elements)
-        found = soak.work(given.kills, given.seconds)
+        return Soak(Path(folder), proxy, seed, elements).work(kills, seconds)
+
+
+def main(arguments=None):
+    """Soak, and print a table; the exit code is 1 if something was found, or the time too short."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0, help="of the first job; then one more each")
+    parser.add_argument("--elements", type=int, help="at once, with shares; 0: runs; or drawn")
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--jobs", type=int, default=1, help="sites at once")
+    given = parser.parse_args(arguments)
+    found = Counter()
+    shared = -(-given.kills // given.jobs), given.seconds, given.elements
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(given.jobs, mp_context=spawn) as pool:
+        for job in [pool.submit(soak, given.seed + k, *shared) for k in range(given.jobs)]:
+            found.update(job.result())
     print("  ".join(f"{name} {n}" for name, n in found.items()))
     if found["kills"] < given.kills:
         print(f"{given.kills} kills were wanted: give more --seconds")
