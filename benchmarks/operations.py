@@ -2,7 +2,7 @@
 
     python benchmarks/operations.py [--sizes 256 512] [--repeats 3] [--rows NAME ...]
                                     [--against CHECKOUT] [--workers 2] [--quick]
-    python benchmarks/operations.py --growth [--sizes 128 256 512] [--repeats 3]
+    python benchmarks/operations.py --growth [--sizes 128 256 512 1024] [--repeats 3]
 
 Each measurement is a process of its own, which imports all it needs, and does the same on a tiny
 image, before the clock starts.  `--against` takes the folder of another checkout of scutoid, such
@@ -116,7 +116,7 @@ def main():
     WORK.mkdir(exist_ok=True)
     prepare(TINY)
     if given.growth:
-        sizes = [48, 64] if given.quick else given.sizes or [128, 256, 512]
+        sizes = [48, 64] if given.quick else sorted(given.sizes or [128, 256, 512])
         title = "Growth of operations"
         text = growth(sizes, repeats, given.workers, is_drawn=not given.quick)
     else:
