@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cc3d
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,6 +99,36 @@ def test_checkerboard_falls_apart_only_by_faces(connectivity):
     labels, _ = label_components(mask, connectivity)
     np.testing.assert_array_equal(labels, by_scipy(mask, connectivity)[0])
     assert labels.max() == (mask.sum() if connectivity == 1 else 1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    shape=hnp.array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=17),
+    seed=st.integers(0, 2**32),
+    density=st.sampled_from([0.1, 0.5, 0.7]),
+)
+def test_numbers_as_they_are_found_are_those_of_cc3d_for_any_values(shape, seed, density):
+    """Blocks that were labelled before are labelled again with the numbers of then."""
+    mask = (np.random.default_rng(seed).random(shape) < density).astype(np.uint8)
+    connectivities = {2: {1: 4, 2: 8}, 3: {1: 6, 2: 18, 3: 26}}[len(shape)]
+    for hops, connectivity in connectivities.items():
+        wanted = cc3d.connected_components(mask, connectivity=connectivity)
+        np.testing.assert_array_equal(find_components(mask, hops), wanted)
+        np.testing.assert_array_equal(find_components(mask.astype(bool), hops), wanted)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u4", "i8"])
+@pytest.mark.parametrize("is_own", [False, True])
+def test_labels_are_looked_up_in_their_place_only_where_they_need_not_stay(kind, is_own):
+    labels = np.random.default_rng(0).integers(0, 9, (3, 50_000)).astype(kind)
+    table = np.array([0, 5, 3, 8, 1, 7, 2, 6, 4], kind)  # chains: what is found is a label too
+    before = labels.copy()
+    found = apply_lookup(table, labels, is_own=is_own)
+    np.testing.assert_array_equal(found, table[before])
+    assert found.dtype == kind
+    assert np.shares_memory(found, labels) == (is_own and kind != "i8")
+    if not is_own:
+        np.testing.assert_array_equal(labels, before)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "O", "U1"])

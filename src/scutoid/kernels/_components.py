@@ -79,7 +79,7 @@ def label_components(
         order = np.argsort(first)
         table = np.zeros(count + 1, np.uint32)
         table[order + 1] = np.arange(1, count + 1, dtype=np.uint32)
-        labels, first = apply_lookup(table, labels), first[order]
+        labels, first = apply_lookup(table, labels, is_own=True), first[order]
     return labels.reshape(shape), first
 
 
@@ -100,19 +100,31 @@ def find_components(
     return labels.reshape(mask.shape)
 
 
-def apply_lookup(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+def apply_lookup(
+    table: NDArray[Any], labels: NDArray[Any], *, is_own: bool = False
+) -> NDArray[Any]:
     """Replace each label by its entry in a table; all labels are in range.
 
     A quarter of the time of ``table[labels]``, which looks whether they are.
+
+    Parameters
+    ----------
+    table : ndarray, shape (n_labels + 1,)
+    labels : ndarray of integer
+    is_own : bool
+        Whether the labels, which are C-contiguous then, need not stay: entries of their type take
+        their place, and no memory.
 
     Examples
     --------
     >>> apply_lookup(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
     [[0, 5], [7, 7]]
     """
-    looked_up = np.empty(labels.shape, table.dtype)
+    in_place = is_own and labels.dtype == table.dtype and labels.dtype != np.intp
+    looked_up = labels if in_place else np.empty(labels.shape, table.dtype)
     line, into = labels.reshape(-1), looked_up.reshape(-1)
-    # numpy makes 64-bit indices of the labels: a stretch at a time these stay in the cache
+    # numpy makes 64-bit indices of the labels: a stretch at a time these stay in the cache, and
+    # what is looked up may take the labels' place
     for at in range(0, line.size, _STRETCH):
         stretch = slice(at, at + _STRETCH)
         table.take(line[stretch], out=into[stretch], mode="wrap")
@@ -219,8 +231,9 @@ def _as_values(mask: NDArray[Any]) -> NDArray[Any]:
 
 def _label(binary: NDArray[np.uint8], hops: int) -> tuple[NDArray[np.uint32], int]:
     if binary.ndim in _CC3D:
-        # uint8, never bool: cc3d 4.1.1 mislabels boolean images of odd width with 8 neighbours
-        return _label_by_cc3d(binary, hops)
+        # cc3d 4.1.1 mislabels images of odd width with 8 neighbours where it knows that they are
+        # binary (bool is, too); all others have the same labels then, and sooner
+        return _label_by_cc3d(binary, hops, is_binary=(binary.ndim, hops) != (2, 2))
 
     from scipy import ndimage
 
@@ -230,7 +243,9 @@ def _label(binary: NDArray[np.uint8], hops: int) -> tuple[NDArray[np.uint32], in
     return labels, int(count)
 
 
-def _label_by_cc3d(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32], int]:
+def _label_by_cc3d(
+    values: NDArray[Any], hops: int, *, is_binary: bool = False
+) -> tuple[NDArray[np.uint32], int]:
     import cc3d
 
     if not values.flags.writeable:  # cc3d asks for a buffer to write to, though it does not write
@@ -238,7 +253,11 @@ def _label_by_cc3d(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32],
     if values.dtype == np.uint64:  # of which it cannot read the upper half; equal stays equal
         values = values.view(np.int64)
     labels, count = cc3d.connected_components(
-        values, connectivity=_CC3D[values.ndim][hops], out_dtype=np.uint32, return_N=True
+        values,
+        connectivity=_CC3D[values.ndim][hops],
+        out_dtype=np.uint32,
+        return_N=True,
+        binary_image=is_binary,
     )
     return np.ascontiguousarray(labels, np.uint32), int(count)
 

@@ -225,7 +225,8 @@ def _apply(
     by_value: bool = False,
 ) -> Array:
     """Label one block again, and give its pieces their numbers in the whole image."""
-    return apply_lookup(merged["lut"], find_components(mask, connectivity, by_value=by_value))
+    labels = find_components(mask, connectivity, by_value=by_value)
+    return apply_lookup(merged["lut"], labels, is_own=True)
 
 
 label_apply = blockwise(
