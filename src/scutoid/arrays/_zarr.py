@@ -7,6 +7,7 @@ codecs) are read by zarr-python; those of them that are local through our own ca
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, read_filled
 from scutoid.arrays._zarr_groups import zarr_images
 from scutoid.arrays._zarr_metadata import array_metadata
 from scutoid.arrays._zarr_nodes import Node, description, description_at, folders_in, read_node
+from scutoid.arrays._zarr_whole import WholeChunks, whole_chunks
 from scutoid.arrays._zarr_zip import kvstore_in, split_zip, stamp_in
 from scutoid.errors import MetadataError, ScutoidError, SourceError
 from scutoid.geometry import Roi
@@ -134,6 +136,10 @@ class ZarrArray:
     def read(self, roi: Roi, dtype: np.dtype[Any], *, is_whole: bool = False) -> NDArray[Any]:
         """Read a region; `is_whole` says that it is made of whole chunks."""
         self._check_files(roi)
+        if is_whole and (chunks := _whole_chunks(self)) is not None:
+            decoded = chunks.read(roi, dtype)
+            if decoded is not None:
+                return decoded
         array = open_array(self, _WHOLE_BYTES if is_whole else CACHE_BYTES)
         if isinstance(array, _ZarrPython):
             return array.read(roi, dtype)
@@ -184,6 +190,16 @@ def open_array(array: ZarrArray, cache_bytes: int) -> tensorstore.TensorStore | 
                 remedy="check the folder and its permissions, or restore the metadata",
             ) from error
         return _ZarrPython(array, str(error)[:_LONGEST])
+
+
+@functools.lru_cache(maxsize=512)
+def _whole_chunks(array: ZarrArray) -> WholeChunks | None:
+    """Return how chunks are read without tensorstore, of arrays that its cache does not hold."""
+    opened = open_array(array, _WHOLE_BYTES)
+    if isinstance(opened, _ZarrPython) or array.order:
+        return None
+    is_held = math.prod(opened.shape) * opened.dtype.numpy_dtype.itemsize <= _WHOLE_BYTES
+    return None if is_held else whole_chunks(opened.spec().to_json())
 
 
 @functools.lru_cache(maxsize=512)
