@@ -17,7 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scutoid.arrays import ImageSpec, Storage, create, create_image, open_source, write_tiff
-from scutoid.arrays._zarr_write import shards_and_chunks
+from scutoid.arrays._zarr_write import has_voxels, shards_and_chunks
 from scutoid.errors import GeometryError, MetadataError, SourceError, StoreError
 from scutoid.geometry import BlockGrid, Roi
 
@@ -256,6 +256,15 @@ def test_a_part_of_a_shard_is_refused(written, roi):
     _, writer, truth = written
     with pytest.raises(GeometryError, match="writes whole shards"):
         writer.write(roi, truth[roi.to_slices()])
+
+
+@pytest.mark.parametrize("place", [0, 2**18 - 1, 2**18, 3 * 2**18 - 1])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_one_voxel_that_is_not_zero_is_seen_wherever_it_lies(place, dtype):
+    values = np.zeros((3, 2**18), dtype)
+    assert not has_voxels(values)
+    values.reshape(-1)[place] = -0.0 if dtype == "float32" else 1
+    assert has_voxels(values)
 
 
 def test_zeros_remove_an_older_shard(written):

@@ -141,6 +141,22 @@ def test_blocks_and_their_order_change_no_bit_of_integers(case, dtype, random):
 
 
 @settings(max_examples=50, deadline=None)
+@given(labelled(), st.sampled_from(INTEGERS + FLOATS), st.booleans())
+def test_few_voxels_inside_objects_are_measured_as_many_are(case, dtype, has_channels):
+    """Whether they are found by their places or by a mask changes no bit."""
+    labels, _, rng = case
+    wide = np.zeros((*labels.shape[:-1], 9 * labels.shape[-1]), labels.dtype)
+    wide[..., : labels.shape[-1]] = labels  # a ninth of the voxels at most
+    shape = (2, *wide.shape) if has_channels else wide.shape
+    image = values_of(rng, shape, dtype)
+    found = measure_block(wide, (0,) * wide.ndim, wide.shape, image, weighted=True)
+    many = wide.copy()
+    many[wide == 0] = 99  # one more object, which has all the rest
+    expected = measure_block(many, (0,) * wide.ndim, wide.shape, image, weighted=True)
+    equal(found, expected.select(expected.label != 99))
+
+
+@settings(max_examples=60, deadline=None)
 @given(labelled(), st.sampled_from(FLOATS))
 def test_merging_floats_in_one_order_gives_the_same_bits(case, dtype):
     labels, block, rng = case

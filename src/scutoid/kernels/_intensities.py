@@ -19,6 +19,8 @@ from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._runs import Groups, Runs
 from scutoid.kernels._whole_numbers import LARGEST_IN_FLOAT64
 
+_FEW = 8
+"""Of this many voxels one is inside objects where these are few."""
 _LIMB = 32
 _LOW_BITS = np.uint64(2**_LIMB - 1)
 
@@ -214,9 +216,9 @@ def measure_runs(
     exact = intensity.dtype.kind in "biu" and intensity.dtype.itemsize <= 4
     is_short = exact and intensity.dtype.itemsize <= 2  # squares fit into the lower limb
     is_long = intensity.dtype.kind in "iu" and not exact  # not all of them are a float64
-    inside = labels.reshape(-1) != 0
     # Where each run begins among the voxels inside objects
     begins = np.cumsum(runs.length) - runs.length
+    inside = _inside(labels, runs, begins)
     measured, weighted = [], []
     for channel in intensity if has_channels else (intensity,):
         seen = channel.reshape(-1)[inside]
@@ -235,6 +237,16 @@ def measure_runs(
     )
     centre = np.stack(weighted, axis=1) if weighted else None
     return IntensityStats(minimum, maximum, total, squares, has_channels, centre)
+
+
+def _inside(
+    labels: NDArray[Any], runs: Runs, begins: NDArray[np.int64]
+) -> NDArray[np.bool_] | NDArray[np.int64]:
+    """Return which voxels are inside objects, in C order: a mask, or indices where they are few."""
+    n_inside = int(runs.length.sum())
+    if _FEW * n_inside > labels.size:
+        return labels.reshape(-1) != 0
+    return np.repeat(runs.start - begins, runs.length) + np.arange(n_inside)
 
 
 def _weighted(
