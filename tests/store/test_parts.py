@@ -50,6 +50,9 @@ def test_arrays_come_back_as_they_were(arrays):
         np.arange(4000)[::-3],
         np.zeros(2000, dtype=[("label", "i8"), ("box", "i4", (2, 3)), ("at", [("z", "f4")])]),
         np.zeros(3, dtype=np.dtype([("flag", "u1"), ("size", "f8")], align=True)),
+        np.arange(3000).astype("M8[s]"),
+        np.arange(3000).astype("U4").reshape(30, 100),
+        np.arange(3000).astype(">c16")[::-1],
     ],
     ids=lambda array: str(array.dtype),
 )

@@ -130,16 +130,17 @@ def _decompressed(
     nbytes = math.prod(shape) * dtype.itemsize
     if nbytes > _SMALL and nbytes > free_memory():
         raise MemoryError(f"{nbytes} bytes, for an array of shape {shape}")
-    array = np.empty(shape, dtype)
-    raw: bytes | memoryview = content
     if codec == "zstd":
         from numcodecs import zstd
 
-        raw = zstd.decompress(content, bytearray(nbytes))
-    elif codec != "raw":
+        array = np.zeros(shape, dtype)
+        zstd.decompress(content, array.reshape(-1).view(np.uint8))
+        return array
+    if codec != "raw":
         raise ValueError(f"unknown codec {codec!r}")
+    array = np.empty(shape, dtype)
     if array.nbytes:
-        array[...] = np.frombuffer(raw, dtype).reshape(shape)
+        array[...] = np.frombuffer(content, dtype).reshape(shape)
     return array
 
 

@@ -17,7 +17,7 @@ from scutoid.arrays import SourceIdentity
 from scutoid.errors import RunFailed
 from scutoid.steps.handles import _shown
 from scutoid.steps.handles._html import as_text
-from scutoid.steps.handles._thumbnail import thumbnail
+from scutoid.steps.handles._thumbnail import colors_of_objects, thumbnail
 from scutoid.steps.layout import View
 
 LARGE = 2**63 + 5
@@ -362,3 +362,14 @@ def test_pillow_is_loaded_for_pictures_only():
         "assert 'PIL' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (40, 30)])
+def test_each_pixel_has_the_colour_of_its_number_whatever_is_beside_it(shape):
+    numbers = np.repeat(np.random.default_rng(0).integers(0, 5, shape), 2, axis=1)
+    colors = colors_of_objects(numbers)
+    assert (colors.shape, colors.dtype) == ((*numbers.shape, 3), np.uint8)
+    for number in range(5):
+        (alone,) = colors_of_objects(np.array([[number]]))[0]
+        assert (colors[numbers == number] == alone).all()
+        assert alone.any() == (number > 0)

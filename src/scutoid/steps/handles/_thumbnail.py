@@ -253,7 +253,16 @@ def _rgb(color: str) -> NDArray[np.float64]:
 
 def colors_of_objects(numbers: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Give each object a hue by its number, the same in every picture; 0 is black."""
-    ids = numbers.astype(np.uint64)
+    ids = numbers.astype(np.uint64).reshape(-1)
+    # Of one object there are mostly some pixels side by side, which get their colour together
+    begins = np.append(True, ids[1:] != ids[:-1])[: ids.size]
+    first = np.flatnonzero(begins)
+    colors = _colors(ids[first])
+    return np.repeat(colors, np.diff(first, append=ids.size), axis=0).reshape(*numbers.shape, 3)
+
+
+def _colors(ids: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return a row of red, green and blue for each number."""
     hue = ((ids * _GOLDEN) >> np.uint64(40)).astype(np.float64) / 2**24
     parts = []
     for shift in (5.0, 3.0, 1.0):
