@@ -130,7 +130,7 @@ INTERNAL = {
         is_plain_integer
         JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
         name_of_dict new_token RemoteResult SegmentWriter AnyLock BEAT_SECONDS dead_after ObjectLock
-        one_by_one Owner Pack reading RECIPE Recipe
+        one_by_one Owner Pack PackedArrays reading RECIPE Recipe
         BEGUN Claims MANIFEST Manifest own_folder SEGMENTS Sharer SHARES TakenOver TOKEN URL_MARK
         remove_segments RESULT_NAME Segment share_lock SIZES states_of table_of_bytes take_share
         version_notes bring bring_all CopiedResult is_left_at_url url_of_copy

@@ -201,15 +201,15 @@ def label_merge(
     """Give each piece of each block its number in the whole image."""
     by_block: dict[int, Arrays] = {}
     for blocks, shape in images_of(pieces):
-        first = [pieces[index]["first"] for index in blocks]
+        first = [pieces.arrays(index)["first"] for index in blocks]
         by_value = "value" in pieces[blocks[0]]
         merged = merge_blocks(
             shape,
             [len(places) for places in first],
             first,
-            lambda number, blocks=blocks: pieces[blocks[number]],  # type: ignore[misc]
+            lambda number, blocks=blocks: pieces.arrays(blocks[number]),  # type: ignore[misc]
             connectivity,
-            values=[pieces[index]["value"] for index in blocks] if by_value else None,
+            values=[pieces.arrays(index)["value"] for index in blocks] if by_value else None,
         )
         check_count(merged.n_objects, dtype)
         for number, index in enumerate(blocks):

@@ -186,14 +186,14 @@ def maximum_merge(
     """Tell each block which of its pieces hold the first voxel of a maximum."""
     by_block: dict[int, Arrays] = {}
     for blocks, shape in images_of(pieces):
-        first = [pieces[index]["first"] for index in blocks]
+        first = [pieces.arrays(index)["first"] for index in blocks]
         merged = kernels.merge_blocks(
             shape,
             [len(places) for places in first],
             first,
-            lambda number, blocks=blocks: pieces[blocks[number]],  # type: ignore[misc]
+            lambda number, blocks=blocks: pieces.arrays(blocks[number]),  # type: ignore[misc]
             min(connectivity or len(shape), len(shape)),
-            values=[pieces[index]["value"] for index in blocks],
+            values=[pieces.arrays(index)["value"] for index in blocks],
         )
         plateau = merged.table.astype(np.int64)
         is_none = np.zeros(merged.n_objects + 1, bool)

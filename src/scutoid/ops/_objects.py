@@ -56,12 +56,12 @@ def merged_pieces(parts: BlockParts, connectivity: int | None) -> Iterator[Piece
         As for `label`.
     """
     for blocks, shape in images_of(parts):
-        first = [parts[index]["first"] for index in blocks]
+        first = [parts.arrays(index)["first"] for index in blocks]
         merged = merge_blocks(
             shape,
             [len(places) for places in first],
             first,
-            lambda number, blocks=blocks: parts[blocks[number]],  # type: ignore[misc]
+            lambda number, blocks=blocks: parts.arrays(blocks[number]),  # type: ignore[misc]
             connectivity,
         )
         objects = [merged.lut(number)[1:].astype(np.intp) - 1 for number in range(len(blocks))]

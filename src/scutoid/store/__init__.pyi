@@ -12,6 +12,7 @@ from ._object_lock import ObjectLock
 from ._objects_here import new_token
 from ._pack import Pack
 from ._parts import (
+    PackedArrays,
     arrays_of_bytes,
     bytes_of_arrays,
     bytes_of_table,
@@ -84,6 +85,7 @@ __all__ = [
     "ObjectLock",
     "Owner",
     "Pack",
+    "PackedArrays",
     "Recipe",
     "RemoteResult",
     "Segment",

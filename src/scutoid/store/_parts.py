@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,19 +92,45 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
     DamagedResult
         If the bytes are not what `bytes_of_arrays` makes.
     """
-    with reading(_KIND):
-        magic, length = _HEAD.unpack_from(packed)
-        if magic != _MAGIC:
-            raise ValueError(f"begins with {magic!r}")
-        at = _HEAD.size + length
-        arrays = {}
-        view = memoryview(packed)
-        for name, descr, shape, codec, size in parse_json(packed[_HEAD.size : at]):
-            content = view[at : at + size]
-            dtype = np.lib.format.descr_to_dtype(_descr(descr))
-            arrays[name] = _decompressed(content, codec, dtype, tuple(shape))
-            at += size
-        return arrays
+    return dict(PackedArrays(packed))
+
+
+class PackedArrays(Mapping[str, NDArray[Any]]):
+    """The arrays that `bytes_of_arrays` packed, each unpacked when it is asked for.
+
+    Parameters
+    ----------
+    packed : bytes
+
+    Raises
+    ------
+    DamagedResult
+        If the bytes are not what `bytes_of_arrays` makes; of an array, when it is asked for.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        self._stored: dict[str, tuple[memoryview, str, np.dtype[Any], tuple[int, ...]]] = {}
+        with reading(_KIND):
+            magic, length = _HEAD.unpack_from(packed)
+            if magic != _MAGIC:
+                raise ValueError(f"begins with {magic!r}")
+            at = _HEAD.size + length
+            view = memoryview(packed)
+            for name, descr, shape, codec, size in parse_json(packed[_HEAD.size : at]):
+                dtype = np.lib.format.descr_to_dtype(_descr(descr))
+                self._stored[name] = (view[at : at + size], codec, dtype, tuple(shape))
+                at += size
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        stored = self._stored[name]
+        with reading(_KIND):
+            return _decompressed(*stored)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
 
 
 def _descr(descr: object) -> Any:

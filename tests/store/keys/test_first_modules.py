@@ -61,6 +61,7 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
         "scutoid.store._working": ["is_url", "own_folder"],
         "scutoid.store._pack": ["Pack"],
         "scutoid.store._parts": [
+            "PackedArrays",
             "arrays_of_bytes",
             "bytes_of_arrays",
             "bytes_of_table",

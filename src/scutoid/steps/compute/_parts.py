@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from scutoid.steps.declaration import ReadWhenAsked, is_table, own
 from scutoid.steps.layout import PartsGrid
 from scutoid.store import (
     Pack,
+    PackedArrays,
     arrays_of_bytes,
     bytes_of_arrays,
     bytes_of_table,
@@ -51,6 +53,10 @@ class BlockParts(Mapping[int, Part], ReadWhenAsked):
     def __getitem__(self, index: int) -> Part:
         raise NotImplementedError
 
+    def arrays(self, index: int) -> Mapping[str, NDArray[Any]]:
+        """Return the part of a block for somebody who asks for few of its arrays."""
+        return self[index]
+
 
 class MemoryParts(BlockParts):
     """Parts that were computed in this process."""
@@ -74,6 +80,34 @@ class PackedParts(BlockParts):
     def __getitem__(self, index: int) -> Part:
         return read_value(self._pack, index)[self._slot]  # type: ignore[no-any-return]
 
+    def arrays(self, index: int) -> Mapping[str, NDArray[Any]]:
+        """Return the part of a block; each array is unpacked when it is asked for."""
+        with _noticing_damage(self._pack):
+            arrays = PackedArrays(self._pack.read(index))
+            with reading("value"):
+                _, outputs = _tree(arrays)
+                _, items, *_ = outputs[self._slot]
+                trees = {str(name): tree for name, tree in items}
+        return _SomeArrays(self._pack, arrays, trees)
+
+
+class _SomeArrays(Mapping[str, NDArray[Any]]):
+    """Arrays of a part by their names; a damaged one is distrusted."""
+
+    def __init__(self, pack: Pack, arrays: PackedArrays, trees: Mapping[str, object]) -> None:
+        self._pack, self._arrays, self._trees = pack, arrays, trees
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        tree = self._trees[name]
+        with _noticing_damage(self._pack):
+            return _restore(tree, self._arrays)  # type: ignore[return-value]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._trees)
+
+    def __len__(self) -> int:
+        return len(self._trees)
+
 
 def read_value(pack: Pack, name: str | int) -> Any:
     """Read what was packed of a block or a member; a damaged one is distrusted.
@@ -83,9 +117,16 @@ def read_value(pack: Pack, name: str | int) -> Any:
     DamagedResult
         If it is damaged: its result no longer counts as complete.
     """
+    with _noticing_damage(pack):
+        return decode(pack.read(name))
+
+
+@contextmanager
+def _noticing_damage(pack: Pack) -> Iterator[None]:
+    """Read of a pack within: what is damaged there is distrusted."""
     try:
         with spending("reading"):
-            return decode(pack.read(name))
+            yield
     except DamagedResult:
         distrust_around(pack.path)
         raise
@@ -124,7 +165,12 @@ def decode(payload: bytes) -> Any:
     """
     arrays = arrays_of_bytes(payload)
     with reading("value"):
-        return _restore(parse_json(arrays.pop("").tobytes()), arrays)
+        return _restore(_tree(arrays), arrays)
+
+
+def _tree(arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Return how a value is made of arrays."""
+    return parse_json(arrays[""].tobytes())
 
 
 def _flatten(value: Any, arrays: dict[str, NDArray[Any]]) -> object:
