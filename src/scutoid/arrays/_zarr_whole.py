@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from scutoid.geometry import Roi
 
-_TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_TYPES += ("float16", "float32", "float64")
+_TYPES = frozenset(
+    ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+    + ("float16", "float32", "float64")
+)
 _MAGIC = 0xFD2FB528
 _SINGLE_SEGMENT = 0b10_0000
 _DICTIONARY = 0b11

@@ -245,8 +245,11 @@ def _inside(
     """Return which voxels are inside objects, in C order: a mask, or indices where they are few."""
     n_inside = int(runs.length.sum())
     if _FEW * n_inside > labels.size:
-        return labels.reshape(-1) != 0
-    return np.repeat(runs.start - begins, runs.length) + np.arange(n_inside)
+        mask: NDArray[np.bool_] = labels.reshape(-1) != 0
+        return mask
+    places: NDArray[np.int64] = np.repeat(runs.start - begins, runs.length)
+    places += np.arange(n_inside)
+    return places
 
 
 def _weighted(
