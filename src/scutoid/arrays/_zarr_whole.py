@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from scutoid.geometry import Roi
 
-_TYPES = frozenset(
-    ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-    + ("float16", "float32", "float64")
+_TYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)).union(
+    ["bool", "float16", "float32", "float64"]
 )
 _MAGIC = 0xFD2FB528
 _SINGLE_SEGMENT = 0b10_0000
