@@ -43,6 +43,40 @@ def test_numbers_do_not_depend_on_those_given(case, names) -> None:
     assert len(np.unique(np.stack([labels[kept], numbered[kept]]), axis=1).T) == len(first)
 
 
+@given(labels_and_inner, st.sampled_from(["uint8", "int32", ">i4", "uint64"]))
+@settings(max_examples=60, deadline=None)
+def test_labels_far_apart_are_numbered_as_those_close_together(case, dtype) -> None:
+    labels, bounds = case
+    inner = slices(bounds)
+    far = np.array([0, 5, 1, np.iinfo(dtype).max, 7], dtype)[labels]
+    wanted, first = renumbered(labels, inner)
+    found, first_of_far = renumbered(far, inner)
+    assert found.dtype == np.uint32
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(first_of_far, first)
+
+
+@given(
+    hnp.arrays(np.uint32, (5, 9), elements=st.integers(0, 3)),
+    hnp.arrays(np.uint64, (5, 9), elements=st.sampled_from([0, 2**32, 2**32 + 2, 3 * 2**32 + 1])),
+)
+@settings(max_examples=100, deadline=None)
+def test_overlaps_are_counted_voxel_by_voxel(own, theirs) -> None:
+    counts = {}
+    for ours, other in zip(own.reshape(-1).tolist(), theirs.reshape(-1).tolist(), strict=True):
+        block, label = divmod(other, 2**32)
+        if block and (ours or label):
+            counts[block - 1, ours, label] = counts.get((block - 1, ours, label), 0) + 1
+    found = count_overlaps(own, theirs)
+    assert found.dtype == np.int64
+    assert {tuple(row[:3]): row[3] for row in found.tolist()} == counts
+    assert len(found) == len(counts)
+
+
+def test_without_voxels_nothing_meets() -> None:
+    assert count_overlaps(np.zeros((0, 3), "u4"), np.zeros((0, 3), "u8")).shape == (0, 4)
+
+
 @given(labels_and_inner)
 @settings(max_examples=100, deadline=None)
 def test_what_hangs_over_comes_back(case) -> None:

@@ -20,8 +20,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.kernels._components import apply_lookup
 from scutoid.kernels._runs import Groups, Runs
 
+_SHORT = 2**16
+"""Entries of a table that is made for any block."""
 Match = Literal["iou", "containment"]
 
 
@@ -50,16 +53,29 @@ def renumbered(
     >>> numbered.tolist(), first.tolist()
     ([2, 2, 0, 1, 2, 0], [1, 2])
     """
-    values, first = np.unique(labels[inner], return_index=True)
-    is_object = values != 0
-    values, first = values[is_object], first[is_object]
+    runs = Runs.of(np.ascontiguousarray(labels[inner]))
+    groups = Groups.of(runs.label)
+    first = groups.minimum(runs.start)
     order = np.argsort(first)
-    numbers = np.empty(len(values), np.uint32)
-    numbers[order] = np.arange(1, len(values) + 1)
+    numbers = np.empty(len(first), np.uint32)
+    numbers[order] = np.arange(1, len(first) + 1)
+    return _replaced(labels, groups.key, numbers), first[order]
+
+
+def _replaced(
+    labels: NDArray[Any], values: NDArray[np.uint64], numbers: NDArray[np.uint32]
+) -> NDArray[np.uint32]:
+    """Put numbers in the place of values, which are increasing, and 0 in that of all others."""
     if len(values) == 0:
-        return np.zeros(labels.shape, np.uint32), first
-    place = np.minimum(np.searchsorted(values, labels), len(values) - 1)
-    return np.where(values[place] == labels, numbers[place], np.uint32(0)), first[order]
+        return np.zeros(labels.shape, np.uint32)
+    top = int(labels.max())
+    if top <= max(labels.size, _SHORT):
+        table = np.zeros(top + 1, np.uint32)
+        table[values.astype(np.intp)] = numbers
+        return apply_lookup(table, labels)
+    known = values.astype(labels.dtype)
+    place = np.minimum(np.searchsorted(known, labels), len(known) - 1)
+    return np.where(known[place] == labels, numbers[place], np.uint32(0))
 
 
 def encode_halo_runs(
@@ -102,15 +118,30 @@ def count_overlaps(own: NDArray[np.uint32], written: NDArray[np.uint64]) -> NDAr
     ndarray of int64, shape (n, 4)
         Block, own label, its label, number of voxels; without those where both are 0.
     """
+    own, written, n_voxels = _stretches(own, written)
     where = (written != 0) & ((own != 0) | ((written & np.uint64(0xFFFFFFFF)) != 0))
     theirs, place = np.unique(written[where], return_inverse=True)
     ours = own[where].astype(np.int64)
     size = int(ours.max(initial=0)) + 1
-    pairs, counts = np.unique(place * size + ours, return_counts=True)
+    pairs, pair = np.unique(place * size + ours, return_inverse=True)
+    counts = np.zeros(len(pairs), np.int64)
+    np.add.at(counts, pair, n_voxels[where])
     met = theirs[pairs // size]
     block = (met >> np.uint64(32)).astype(np.int64) - 1
     label = (met & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return np.stack([block, pairs % size, label, counts.astype(np.int64)], axis=1)
+    return np.stack([block, pairs % size, label, counts], axis=1)
+
+
+def _stretches(
+    own: NDArray[np.uint32], written: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]:
+    """Return both labels of each stretch of voxels where neither changes, and its length."""
+    own, written = own.reshape(-1), written.reshape(-1)
+    begins = np.ones(own.size, bool)
+    np.not_equal(own[1:], own[:-1], out=begins[1:])
+    begins[1:] |= written[1:] != written[:-1]
+    first = np.flatnonzero(begins)
+    return own[first], written[first], np.diff(first, append=own.size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,7 +47,6 @@ from scutoid.steps import (
 if TYPE_CHECKING:
     import pandas as pd
 
-_LOWER = np.uint64(0xFFFFFFFF)
 _PLACE = "stitch"
 
 
@@ -372,9 +371,11 @@ def _segment_block(
         [block.write_roi.shape[p] for p in places],
         [block.image_roi.shape[p] for p in places],
     )
-    # Background carries it too: what a block says of its halo is compared with "nothing" as well
+    # Background carries it too: what a block says of its halo is compared with "nothing" as well.
+    # The halo is cut off, and stays empty.
     written = np.zeros(images[0].shape, np.uint64)
-    written[inside] = numbered | (np.uint64(block.index + 1) << np.uint64(32))
+    number = np.uint64(block.index + 1) << np.uint64(32)
+    np.bitwise_or(numbered[inner], number, out=written[inside][inner])
     return written, {"first": seen, **kernels.encode_halo_runs(numbered, inner)}
 
 
@@ -444,7 +445,8 @@ def stitch_apply(
     found: NDArray[np.uint64], merged: dict[str, NDArray[np.uint32]]
 ) -> NDArray[np.uint32]:
     """Give the objects of one block their numbers in the whole image."""
-    return merged["lut"][(found & _LOWER).astype(np.int64)]
+    # The lower half of each is its number in the block
+    return kernels.apply_lookup(merged["lut"], found.astype(np.uint32), is_own=True)
 
 
 stitch_apply = stitch_apply.options(name="stitch")
