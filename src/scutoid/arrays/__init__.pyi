@@ -1,6 +1,6 @@
 from ._alone import look_at
 from ._axis_order import is_ngff
-from ._backends import IMAGE_ENDINGS, may_be_image
+from ._backends import IMAGE_ENDINGS, is_read_alone, may_be_image
 from ._create import ImageWriter, WritableImage, create, create_image
 from ._display import ChannelDisplay, without_windows
 from ._file_sets import FileSet, sets_among
@@ -94,6 +94,7 @@ __all__ = [
     "images_of",
     "is_decodable",
     "is_ngff",
+    "is_read_alone",
     "is_zarr_at",
     "known_unit",
     "labels_of",

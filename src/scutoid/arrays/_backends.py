@@ -37,6 +37,7 @@ from scutoid.remote import refuse_secrets, without_query
 IMAGE_ENDINGS = (*FILE_ENDINGS, *ZIP_ENDINGS, ".zarr")
 """Endings by which files and folders are known as images."""
 
+_READ_ALONE = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *ZIP_ENDINGS, ".zarr")
 
 Backend = Callable[[object, Request], ArraySource | None]
 
@@ -104,6 +105,17 @@ def may_be_image(path: str) -> bool:
         return is_read(path)
     except OSError:  # it is told when it is opened
         return True
+
+
+def is_read_alone(path: str) -> bool:
+    """Whether a file or folder is of a kind whose sources are `threadsafe`, as its ending says.
+
+    Examples
+    --------
+    >>> is_read_alone("a.TIF"), is_read_alone("a.czi")
+    (True, False)
+    """
+    return path.lower().endswith(_READ_ALONE) or os.path.isdir(path)  # noqa: PTH112
 
 
 def _location(text: str) -> str:

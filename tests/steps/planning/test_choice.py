@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import os
 import signal
 
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 
 import scutoid as sc
+from scutoid.kernels import apply_lookup
 
 RAW = np.random.default_rng(0).random((64, 64))
 LARGE = np.zeros((600, 600))
@@ -85,6 +88,41 @@ def test_data_are_no_functions(chosen):
     given = {"a": [1, 2.5, None, "text", b"bytes"], "t": pd.DataFrame({"x": [1]}), "n": np.ones(3)}
     assert chosen(declared(sc.open(LARGE), options=given)).executor != "processes"
     assert chosen(declared(sc.open(LARGE), options=np.array([len]))).executor == "processes"
+
+
+class Threshold(float):
+    """A number with code of a user."""
+
+
+class Way(enum.Enum):
+    """A choice with code of a user."""
+
+    FIRST = 1
+
+
+@functools.wraps(apply_lookup)
+def seems_to_be_of_scutoid(image):
+    return image
+
+
+@pytest.mark.parametrize("value", [Threshold(1), Way.FIRST, [Threshold(1)], seems_to_be_of_scutoid])
+def test_data_of_a_class_of_a_user_may_have_functions(chosen, value):
+    assert "gets a function" in chosen(declared(sc.open(LARGE), options=value)).reason
+
+
+def test_what_is_read_counts_as_much_as_what_is_made(chosen, tmp_path):
+    assert chosen(sc.otsu(sc.open(RAW))).executor == "serial"
+    assert chosen(sc.otsu(sc.open(LARGE))).executor == "threads"
+    for number in range(2):
+        np.save(tmp_path / f"{number}.npy", RAW)
+    assert chosen(sc.gaussian(sc.open_folder(tmp_path / "*.npy"), sigma=1)).executor == "threads"
+
+
+def test_folders_of_files_that_another_library_reads_are_read_in_processes(chosen, tmp_path):
+    for name in ("a.tif", "b.czi"):
+        (tmp_path / name).write_bytes(b"")
+    files = sc.open_folder([tmp_path / "a.tif", tmp_path / "b.czi"])
+    assert "code of others" in chosen(sc.gaussian(files, sigma=1)).reason
 
 
 def test_folders_are_read_in_threads_unless_a_function_reads_them(chosen, tmp_path):

@@ -15,8 +15,10 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import fractions
+import math
 import numbers
 import os
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -24,16 +26,19 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
+from scutoid.arrays import is_read_alone
 from scutoid.steps.graph import (
     Call,
     CollectionRef,
     Gathered,
+    MappedCall,
     Member,
     Node,
     Opened,
     OpenedFolder,
     Ref,
     bytes_of,
+    files_in,
     planned_node,
 )
 from scutoid.steps.planning._plan import Choice
@@ -41,6 +46,8 @@ from scutoid.steps.planning._planned import PlannedRun
 
 _SMALL = 2**20
 """Bytes of images that one thread works on sooner than several begin."""
+_WHOSE_DATA = frozenset((*sys.stdlib_module_names, "numpy", "pandas", "scutoid"))
+"""Packages whose classes of data call no function of a user."""
 _DATA = (numbers.Number, str, bytes, np.generic, np.dtype, os.PathLike, fractions.Fraction)
 _MORE_DATA = (slice, range, enum.Enum, dt.date, dt.time, dt.timedelta)
 
@@ -48,11 +55,12 @@ _MORE_DATA = (slice, range, enum.Enum, dt.date, dt.time, dt.timedelta)
 def choose_executor(planned: PlannedRun) -> Choice:
     """Choose where the blocks of a run are computed."""
     calls = list(_computed(planned))
+    foreign: dict[Node, bool] = {}
     for call in calls:
-        reason = _against_threads(call)
+        reason = _against_threads(call, foreign)
         if reason is not None:
             return Choice("processes", f"step {call.name!r} {reason}")
-    if sum(map(bytes_of, calls)) <= _SMALL:
+    if sum(map(_bytes, calls)) <= _SMALL:
         return Choice("serial", "all of it is small")
     return Choice("threads", "all steps are operations that threads may run")
 
@@ -72,8 +80,26 @@ def _computed(planned: PlannedRun) -> Iterator[Call]:
                 waiting.append(node)
 
 
-def _against_threads(call: Call) -> str | None:
-    """Say what keeps a call from threads of this process; None: nothing does."""
+def _bytes(call: Call) -> float:
+    """Return the bytes that a call reads or makes, whichever are more.
+
+    Those of a collection are not known before each member is opened: of several they are many.
+    """
+    if isinstance(call, MappedCall):
+        return math.inf if len(call.keys) > 1 else 0
+    return max(bytes_of(call), sum(image.nbytes for image in call.images))
+
+
+def _against_threads(call: Call, foreign: dict[Node, bool]) -> str | None:
+    """Say what keeps a call from threads of this process; None: nothing does.
+
+    Parameters
+    ----------
+    call : Call
+        What is called.
+    foreign : dict of Node to bool
+        Which nodes are read by code of others, as far as somebody has looked; it looks at the rest.
+    """
     spec = call.spec
     if not spec.threadsafe:
         return "is not declared threadsafe"
@@ -85,8 +111,12 @@ def _against_threads(call: Call) -> str | None:
         return "requires resources"
     if not all(map(_is_data, (*call.inputs, *call.params.values()))):
         return "gets a function, or an object that may have one"
-    foreign = next((node for node in map(_source, call.dependencies) if _is_foreign(node)), None)
-    return None if foreign is None else f"reads {foreign.name!r} by code of others"
+    for node in map(_source, call.dependencies):
+        if node not in foreign:
+            foreign[node] = _is_foreign(node)
+        if foreign[node]:
+            return f"reads {node.name!r} by code of others"
+    return None
 
 
 def _source(ref: Ref | CollectionRef) -> Node:
@@ -99,7 +129,8 @@ def _source(ref: Ref | CollectionRef) -> Node:
 def _is_foreign(node: Node) -> bool:
     """Whether what is read is read by code of a user, such as the graph of a dask array."""
     if isinstance(node, OpenedFolder):
-        return node.opening.reader is not None
+        files = (path for member in node.paths.values() for path in files_in(member))
+        return node.opening.reader is not None or not all(map(is_read_alone, files))
     if not isinstance(node, Opened):
         return False
     return not getattr(node.source, "threadsafe", False)
@@ -107,8 +138,11 @@ def _is_foreign(node: Node) -> bool:
 
 def _is_data(value: object) -> bool:
     """Whether a value has no code in it that a step could call, but for functions of scutoid."""
-    if isinstance(value, types.FunctionType):
-        return value.__module__.startswith("scutoid.")
+    if isinstance(value, types.FunctionType):  # another may have taken over its __module__
+        return str(value.__globals__.get("__name__")).startswith("scutoid.")
+    package = type(value).__module__.partition(".")[0]
+    if package not in _WHOSE_DATA:
+        return False
     if value is None or isinstance(value, (*_DATA, *_MORE_DATA, Ref, CollectionRef, Gathered)):
         return True
     if isinstance(value, np.ndarray):
@@ -117,7 +151,6 @@ def _is_data(value: object) -> bool:
         return all(map(_is_data, value.values()))
     if isinstance(value, (list, tuple, AbstractSet)):
         return all(map(_is_data, value))
-    module = type(value).__module__
-    if is_dataclass(value) and module.startswith("scutoid."):
+    if is_dataclass(value) and package == "scutoid":
         return all(_is_data(getattr(value, each.name)) for each in fields(value))
-    return module.partition(".")[0] == "pandas" and not callable(value)
+    return package == "pandas" and not callable(value)
