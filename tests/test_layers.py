@@ -25,6 +25,7 @@ LAYERS = (
         "events",
         "folding",
         "free_memory",
+        "installed",
         "paths",
         "printable",
         "records",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import resource
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +19,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.executors._idle import Idle
+from scutoid.executors._process import Surroundings
 from scutoid.executors._traces import Traces
 
 
@@ -72,20 +78,143 @@ def test_they_are_replaced_when_the_driver_has_changed(pids, monkeypatch, tmp_pa
     assert not any(map(is_there, first))
 
 
-@pytest.mark.parametrize("does", ["environment", "folder"])
-def test_they_are_replaced_when_a_function_has_changed_them(pids, does):
-    acts = {"environment": lambda: os.environ.update(SOMETHING="else"), "folder": goes_away}
-    first = pids(does=acts[does])
-    assert pids().isdisjoint(first)
-
-
 def goes_away():
     os.chdir("/")
 
 
-def test_they_are_replaced_when_a_module_has_changed(pids, tmp_path, monkeypatch):
+def goes_where_nothing_is():
+    folder = tempfile.mkdtemp()
+    os.chdir(folder)
+    Path(folder).rmdir()
+
+
+@pytest.mark.parametrize("does", ["environment", "folder"])
+def test_they_are_replaced_when_a_function_has_changed_them(pids, does):
+    first = pids(does=CHANGES[does])
+    assert pids().isdisjoint(first)
+
+
+CHANGES = {
+    "environment": lambda: os.environ.update(SOMETHING="else"),
+    "folder": goes_away,
+    "folder that is gone": goes_where_nothing_is,
+    "rights": lambda: os.umask(0o77),
+    "limits": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+    "priority": lambda: os.nice(1),
+    "signals": lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+    "alarm": lambda: signal.alarm(99),
+    "errors of numpy": lambda: np.seterr(all="raise"),
+    "warnings": lambda: warnings.simplefilter("error"),
+    "output": lambda: setattr(sys, "stdout", None),
+}
+INHERITED = ["environment", "folder", "folder that is gone", "rights", "limits", "priority"]
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What is noticed of each change, made in a process of its own: by a worker, by a driver."""
+    code = "import test_idle; print(test_idle.notices())"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True
+    )
+    return ast.literal_eval(done.stdout)
+
+
+def notices():
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    return {name: in_a_fork(noticed, change) for name, change in CHANGES.items()}
+
+
+def noticed(change):
+    traces, before = Traces(), Surroundings.now(None)
+    if traces.are_there() or before != Surroundings.now(None):
+        return "always"
+    change()
+    return traces.are_there(), before != Surroundings.now(None)
+
+
+def in_a_fork(function, *args):
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writes, repr(function(*args)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return ast.literal_eval(os.read(reads, 99).decode())
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_of_a_process_are_noticed(seen, change):
+    assert seen[change] == (True, change in INHERITED)
+
+
+def test_a_log_is_written_where_the_output_was_closed(tmp_path):
+    code = (
+        "import os, sys\nfrom scutoid.executors._worker import _print_to\n"
+        "os.close(1)\nos.close(2)\n_print_to(sys.argv[1])\n"
+        "os.write(1, b'one ')\nos.write(2, b'two')"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "log"], check=True)
+    assert (tmp_path / "log").read_text() == "one two"
+
+
+def test_what_a_function_has_put_into_a_class_goes_with_its_run(tmp_path):
+    class Model:
+        pass
+
+    @sc.blockwise(version="1", check_halo=False, dtype="int64")
+    def loaded(image, *, number):
+        Model.weights = getattr(Model, "weights", number)
+        return image * 0 + Model.weights
+
+    found = [loaded(sc.open(np.zeros((2, 2), "int64")), number=number) for number in (1, 2)]
+    for each in found:
+        sc.run(each, store=tmp_path, workers=1)
+    assert [each.read().max() for each in found] == [1, 2]
+
+
+def test_what_a_function_has_put_into_a_module_of_the_user_goes_with_its_run(tmp_path, monkeypatch):
+    (tmp_path / "a_module_with_a_model.py").write_text("WEIGHTS = []\n")
     monkeypatch.syspath_prepend(tmp_path)
-    module = tmp_path / "a_module_that_changes.py"
+
+    @sc.blockwise(version="1", check_halo=False, dtype="int64")
+    def loaded(image, *, number):
+        import a_module_with_a_model
+
+        a_module_with_a_model.WEIGHTS.append(number)
+        return image * 0 + a_module_with_a_model.WEIGHTS[0]
+
+    found = [loaded(sc.open(np.zeros((2, 2), "int64")), number=number) for number in (1, 2)]
+    for each in found:
+        sc.run(each, store=tmp_path / "store", workers=1)
+    assert [each.read().max() for each in found] == [1, 2]
+
+
+@pytest.mark.parametrize("where", ["driver", "step before"])
+def test_a_folder_that_is_gone_fails_nothing(tmp_path, monkeypatch, where):
+    @sc.blockwise(version="1", check_halo=False, dtype="float64")
+    def first(image):
+        if where == "step before":
+            goes_where_nothing_is()
+        return image
+
+    @sc.blockwise(version="1", check_halo=False, dtype="float64")
+    def second(image):
+        return image + 1
+
+    monkeypatch.chdir(tmp_path)
+    if where == "driver":
+        goes_where_nothing_is()
+    target = second(first(sc.open(np.zeros((2, 2)))))
+    assert sc.run(target, store=tmp_path / "store", workers=1).ok
+
+
+def test_they_are_replaced_when_a_module_has_changed(pids, tmp_path, monkeypatch):
+    packages = tmp_path / "site-packages"  # one of the user's own is never kept
+    packages.mkdir()
+    monkeypatch.syspath_prepend(packages)
+    module = packages / "a_module_that_changes.py"
     module.write_text("VALUE = 1\n")
     os.utime(module, (1e9, 1e9))
 

@@ -16,6 +16,15 @@ _IDLE_SECONDS = 300.0
 class Idle:
     """Processes that wait for the next run.
 
+    Parameters
+    ----------
+    seconds : float, optional
+        How long one waits; then it ends.  Default: until `close`.
+    is_anew : bool
+        Whether one ends that has loaded modules of the user's own, for what runs have left in them.
+
+    Notes
+    -----
     One that would not be as a new one is ended: the thread, the environment, the working folder or
     the path of modules is another, a file of a module that it has loaded has changed, or the
     function of a run has left it in another folder or with another environment.
@@ -23,8 +32,9 @@ class Idle:
 
     _here: Idle | None = None
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self, seconds: float | None = None, *, is_anew: bool = False) -> None:
         self._seconds = seconds
+        self._is_anew = is_anew
         self._processes: list[Process] = []
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -35,7 +45,7 @@ class Idle:
         """Return those that all runs of this process have in common."""
         here = cls._here
         if here is None or not here.is_mine:  # a fork has none
-            here = cls._here = cls(_IDLE_SECONDS)
+            here = cls._here = cls(_IDLE_SECONDS, is_anew=True)
             atexit.register(here.close)
         return here
 
@@ -51,7 +61,7 @@ class Idle:
                 if not self._processes:
                     return None
                 kept = self._processes.pop(0)
-            if kept.begun_in == begun_in and kept.begin_run(number, logs):
+            if kept.begun_in == begun_in and kept.begin_run(number, logs, is_anew=self._is_anew):
                 return kept
             kept.end()
 

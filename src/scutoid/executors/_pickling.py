@@ -95,6 +95,19 @@ def loads(payload: bytes) -> object:
     return pickle.loads(payload)
 
 
+def forget_classes() -> None:
+    """Forget the classes that arrived by value: the next are as they are where they come from.
+
+    cloudpickle otherwise gives a class that arrives again as the one that is here, with all that
+    functions have put into it.
+    """
+    from cloudpickle import cloudpickle
+
+    with cloudpickle._DYNAMIC_CLASS_TRACKER_LOCK:  # noqa: SLF001 - there is no public name for it
+        cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS.clear()  # noqa: SLF001
+        cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()  # noqa: SLF001
+
+
 def dump_value(value: object) -> bytes:
     """Pickle the return value of a block: by pickle if possible, else by cloudpickle."""
     try:

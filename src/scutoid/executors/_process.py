@@ -18,6 +18,7 @@ from typing import IO
 
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
 from scutoid.executors._heartbeat import SharedHeartbeat
+from scutoid.executors._inherited import folder_now, inherited
 from scutoid.executors._work import Job
 from scutoid.executors._worker import AS_NEW, OVER
 
@@ -39,11 +40,13 @@ class Surroundings:
     """What a process begins with."""
 
     folder: str
-    """Where it works."""
+    """Where it works; empty: in a folder that is gone."""
     path: tuple[str, ...]
     """Where modules are looked for."""
     environment: Mapping[str, str]
     """Its environment, but for what limits threads and memory."""
+    inherited: tuple[object, ...]
+    """What else it has of the driver, such as limits."""
     thread: int
     """The thread of the driver that starts it, with which it ends."""
     has_logs: bool
@@ -53,7 +56,8 @@ class Surroundings:
     def now(cls, logs: Path | None) -> Surroundings:
         """Return those of a process that is started here."""
         thread = threading.get_native_id()
-        return cls(str(Path.cwd()), tuple(sys.path), dict(os.environ), thread, logs is not None)
+        begun_with = folder_now(), tuple(sys.path), dict(os.environ), inherited()
+        return cls(*begun_with, thread, logs is not None)
 
 
 class Process:
@@ -80,7 +84,7 @@ class Process:
                     # A group of its own: Ctrl-C in the terminal reaches the driver alone, and what
                     # the user's function has started can be ended with the worker.
                     process_group=0,
-                    cwd=begun_in.folder,
+                    cwd=begun_in.folder or None,
                     env=MEMORY_VARIABLES
                     | dict(begun_in.environment)
                     | dict.fromkeys(THREAD_VARIABLES, "1"),
@@ -113,7 +117,7 @@ class Process:
         self.known.clear()
         return self._is_answered(("over",), OVER, end)
 
-    def begin_run(self, number: int, logs: Path | None) -> bool:
+    def begin_run(self, number: int, logs: Path | None, *, is_anew: bool) -> bool:
         """Have an idle process be a worker of another run; return whether it is as a new one.
 
         Parameters
@@ -122,10 +126,12 @@ class Process:
             Of the worker in the run.
         logs : Path, optional
             Folder that it prints to.
+        is_anew : bool
+            Whether modules of the user's own are to be loaded anew.
         """
         log = None if logs is None else str(_log_path(logs, number))
         end = time.monotonic() + LEAVING_SECONDS
-        if not self._is_answered(("begin", number, log), AS_NEW, end):
+        if not self._is_answered(("begin", number, log, is_anew), AS_NEW, end):
             return False
         self.number = number
         return True

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scutoid.executors._heartbeat import SharedHeartbeat
-from scutoid.executors._pickling import dump_value, loads
+from scutoid.executors._pickling import dump_value, forget_classes, loads
 from scutoid.executors._traces import Traces
 from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
 from scutoid.stopping import SIGNALS
@@ -44,6 +44,8 @@ class _Begin(NamedTuple):
     """Of the worker in it."""
     log: str | None
     """File that what is printed goes to; None: where it went."""
+    is_anew: bool
+    """Whether modules of the user's own are to be loaded anew."""
 
 
 def main(connection: Connection, heartbeat: int, parent: int) -> None:
@@ -99,11 +101,11 @@ class _Worker:
         self._works: dict[int, Work] = {}
         self._bench = Workbench(-1, encode=dump_value)
         self._is_dropped = False
-        self._traces = Traces()
         self.exit_code = 0
 
     def run(self) -> None:
         """Take jobs until told to stop, then leave the set-ups."""
+        self._traces = Traces()
         number = pickle.loads(self._connection.recv_bytes())
         self._bench.worker = number
         threading.Thread(target=self._read, name="scutoid-reader", daemon=True).start()
@@ -135,12 +137,13 @@ class _Worker:
         self._bench.cancelled = was_cancelled
         self._works.clear()
         self._payloads.clear()
+        forget_classes()
         self._send(OVER)
         self._traces.note()
 
     def _begin_run(self, begin: _Begin) -> None:
         """Say whether this process is as a new one would be, and print to the log of the run."""
-        if self._traces.are_there():
+        if self._traces.are_there() or (begin.is_anew and self._traces.has_own_modules):
             self._send(_CHANGED)
             return
         self._bench.worker = begin.number
@@ -184,8 +187,8 @@ class _Worker:
                     self._payloads[number] = payload
                 case ("job", number, work, indices):
                     self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
-                case ("begin", begin_number, log):
-                    self._inbox.put(_Begin(begin_number, log))
+                case ("begin", begin_number, log, is_anew):
+                    self._inbox.put(_Begin(begin_number, log, is_anew))
                 case ("over",):
                     self._inbox.put(OVER)
                 case ("halt",):
@@ -226,7 +229,8 @@ def _print_to(log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for number in (1, 2):
         os.dup2(file, number)
-    os.close(file)
+    if file > 2:
+        os.close(file)
 
 
 def _give_back_memory() -> None:

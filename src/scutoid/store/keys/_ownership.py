@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import sysconfig
 import types
 from collections.abc import Iterable
-from pathlib import Path
 
+from scutoid.installed import is_installed
 from scutoid.store.keys._attributes import attribute_of
 
 _HOLD_NONE = frozenset((type(None), bool, int, float, str, tuple, list, dict))
@@ -48,27 +47,12 @@ def file_of_class(kind: type) -> str | None:
     return getattr(module, "__file__", None)
 
 
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    ours = str(Path(os.path.abspath(__file__)).parents[2])  # noqa: PTH100  # the folder of scutoid
-    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
-    return tuple(f"{os.path.abspath(path)}{os.sep}" for path in folders)  # noqa: PTH100
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_installed(file: str) -> bool:
-    path = os.path.join(os.path.abspath(file), "")  # noqa: PTH100, PTH118
-    parts = Path(path).parts
-    return path.startswith(_installed()) or "site-packages" in parts or "dist-packages" in parts
-
-
 def is_own_file(file: str | None, folders: Iterable[str] | None = None) -> bool:
     """Whether a module is the user's own, by its file, or by its folders where it has no file."""
     if file in ("built-in", "frozen"):
         return False
     places = [file] if file else [f"{folder}{os.sep}" for folder in folders or ()]
-    return bool(places) and not any(map(_is_installed, places))
+    return bool(places) and not any(map(is_installed, places))
 
 
 def is_own(item: object) -> bool:
@@ -82,7 +66,7 @@ def is_own(item: object) -> bool:
     if isinstance(item, types.FunctionType):
         file = item.__code__.co_filename
         if not file.startswith("<"):
-            return not _is_installed(file)
+            return not is_installed(file)
         if file.startswith("<frozen"):
             return False
     name = getattr(item, "__module__", None) or "__main__"
@@ -95,4 +79,4 @@ def is_own(item: object) -> bool:
         has_file = getattr(module, "__file__", None) is not None
         return is_own(module) if has_file else name not in sys.stdlib_module_names
     place = file_of_class(item) if isinstance(item, type) else None
-    return place is None or not _is_installed(place)
+    return place is None or not is_installed(place)
