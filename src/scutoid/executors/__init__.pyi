@@ -15,6 +15,7 @@ from ._registry import (
     find_executor,
     is_of_dask,
     knows_memory,
+    quiet_executor,
 )
 from ._rendezvous import Rendezvous, meet
 from ._serial import SerialExecutor
@@ -77,6 +78,7 @@ __all__ = [
     "meet",
     "meet_over_dask",
     "preset_file",
+    "quiet_executor",
     "read_preset",
     "standing",
 ]

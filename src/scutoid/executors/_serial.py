@@ -30,17 +30,22 @@ class SerialExecutor:
     raises : callable, optional
         Whether an exception of an item ends the run, and is raised as it is, for a debugger;
         called with it.  What was done before counts.
+    is_quiet : bool
+        Whether errors of numbers are none, whatever this process has set.
     """
 
     handles_timeout = False
     handles_setup = True
 
-    def __init__(self, raises: Callable[[BaseException], bool] | None = None) -> None:
+    def __init__(
+        self, raises: Callable[[BaseException], bool] | None = None, *, is_quiet: bool = False
+    ) -> None:
         self._raises = raises
+        self._is_quiet = is_quiet
 
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Begin with one worker, the caller."""
-        return _SerialWorkerPool(works, self._raises)
+        return _SerialWorkerPool(works, self._raises, is_quiet=self._is_quiet)
 
 
 class _SerialWorkerPool:
@@ -48,7 +53,11 @@ class _SerialWorkerPool:
     is_one_memory = True
 
     def __init__(
-        self, works: Sequence[Work], raises: Callable[[BaseException], bool] | None
+        self,
+        works: Sequence[Work],
+        raises: Callable[[BaseException], bool] | None,
+        *,
+        is_quiet: bool,
     ) -> None:
         self._works = works
         self.most_items = MOST_ITEMS
@@ -57,6 +66,7 @@ class _SerialWorkerPool:
             0,
             passes=lambda error: isinstance(error, KeyboardInterrupt),
             breaks=raises or (lambda error: False),
+            is_quiet=is_quiet,
         )
         self._jobs: deque[Job] = deque()
         self._joined = False

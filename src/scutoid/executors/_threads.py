@@ -25,14 +25,23 @@ _logger = logging.getLogger(__name__)
 
 
 class ThreadsExecutor:
-    """Carries out jobs in threads; cannot end a block that hangs."""
+    """Carries out jobs in threads; cannot end a block that hangs.
+
+    Parameters
+    ----------
+    is_quiet : bool
+        Whether errors of numbers are none, whatever this process has set.
+    """
 
     handles_timeout = False
     handles_setup = True
 
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        self._is_quiet = is_quiet
+
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Start the threads."""
-        return _ThreadsWorkerPool(works, workers)
+        return _ThreadsWorkerPool(works, workers, is_quiet=self._is_quiet)
 
 
 class _ThreadsWorkerPool:
@@ -40,11 +49,11 @@ class _ThreadsWorkerPool:
     most_items = MOST_ITEMS
     is_one_memory = True
 
-    def __init__(self, works: Sequence[Work], workers: int) -> None:
+    def __init__(self, works: Sequence[Work], workers: int, *, is_quiet: bool) -> None:
         self._works = works
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._inboxes: list[queue.SimpleQueue[Job | None]] = []
-        self._benches = [Workbench(number) for number in range(workers)]
+        self._benches = [Workbench(number, is_quiet=is_quiet) for number in range(workers)]
         self._threads: list[threading.Thread] = []
         # While several workers call them
         self._limits = limit_libraries() if workers > 1 else None

@@ -10,7 +10,7 @@ import copy
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -276,6 +276,9 @@ class Workbench:
     breaks : callable, optional
         Whether an exception of an item ends the run: then no other item is begun, those before
         count, and it stands in `broken`.
+    is_quiet : bool
+        Whether numbers that are divided by zero, too large or none are no warning or error here,
+        whatever this process has set: as in a process of its own, where nobody is told.
     """
 
     def __init__(
@@ -285,6 +288,7 @@ class Workbench:
         encode: Callable[[object], object] | None = None,
         passes: Callable[[BaseException], bool] = lambda error: False,
         breaks: Callable[[BaseException], bool] = lambda error: False,
+        is_quiet: bool = False,
     ) -> None:
         self.worker = worker
         self.cancelled = False
@@ -292,6 +296,7 @@ class Workbench:
         self._encode = encode
         self._passes = passes
         self._breaks = breaks
+        self._is_quiet = is_quiet
         self._values: dict[int, dict[str, object]] = {}
         self._stack = ExitStack()
         self._unwritable: ItemFailure | None = None
@@ -307,7 +312,8 @@ class Workbench:
             return self.refusal(job, self._unwritable)
         token = _worker.set(self.worker)
         try:
-            with Clock() as clock:
+            quiet = np.errstate(all="ignore") if self._is_quiet else nullcontext()
+            with Clock() as clock, quiet:
                 return self._carry_out(job, work, heartbeat, clock)
         finally:
             _worker.reset(token)

@@ -6,6 +6,7 @@ import enum
 import functools
 import os
 import signal
+import warnings
 
 import dask.array
 import numpy as np
@@ -161,6 +162,15 @@ def test_results_and_keys_are_the_same_whichever_it_is(tmp_path):
         keys = {step.name: step.key for step in sc.plan(target, store=tmp_path / executor)}
         found[executor] = keys, target.to_pandas().to_csv()
     assert all(each == found["auto"] for each in found.values())
+
+
+@pytest.mark.parametrize("edge", [9, 600])
+def test_what_numpy_and_warnings_are_told_here_fails_no_block(tmp_path, edge):
+    image = sc.open(np.zeros((edge, edge)))
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        done = sc.run(image / image, store=tmp_path, on_failure="return", check_halo=False)
+    assert done.ok
 
 
 def test_operations_start_no_process(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ from scutoid.errors import (
     UnwritableStore,
 )
 from scutoid.events import Event, Listener, TaskDone
-from scutoid.executors import computing_there, is_auto
+from scutoid.executors import computing_there, is_auto, quiet_executor
 from scutoid.steps.graph import (
     Call,
     MappedCall,
@@ -227,11 +227,13 @@ class Runner:
             tasks = self._tasks()
             if not tasks:
                 return None
-            if is_auto(options.get("executor")):
+            name = options.get("executor")
+            if is_auto(name):
                 choice = choose_executor(self.planned)
                 if choice.executor != "processes":
-                    options["executor"] = choice.executor
-            with self._sending(options.get("executor")), self._log() as log:
+                    name = choice.executor
+                    options["executor"] = quiet_executor(name)
+            with self._sending(name), self._log() as log:
                 return run_blocks(
                     tasks,
                     memory=memory,
