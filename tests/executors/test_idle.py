@@ -12,10 +12,14 @@ import tempfile
 import threading
 import time
 import warnings
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+import tifffile
 
 import scutoid as sc
 from scutoid.executors._idle import Idle
@@ -237,6 +241,81 @@ def test_each_thread_has_its_own(pids):
     thread.start()
     thread.join()
     assert found[0].isdisjoint(first)
+
+
+def test_a_run_of_another_thread_ends_none(pids):
+    first = pids()
+    thread = threading.Thread(target=pids)
+    thread.start()
+    thread.join()
+    assert pids() == first
+
+
+@dataclass
+class Waits:
+    """A process as far as those that wait are concerned."""
+
+    number: int
+    begun_in: Surroundings
+    ends: list[int]
+
+    def begin_run(self, number, logs, *, is_anew):
+        return True
+
+    def send(self, message):
+        pass
+
+    def end(self, seconds=0):
+        self.ends.append(self.number)
+
+
+def test_each_ends_when_it_has_waited_long_enough(monkeypatch):
+    now, ends = 0.0, []
+    here = Surroundings.now(None)
+    monkeypatch.setattr("scutoid.executors._idle.time", MagicMock(monotonic=lambda: now))
+    idle = Idle(300)
+    monkeypatch.setattr("scutoid.executors._idle.threading", MagicMock())
+    for number in range(3):
+        idle.keep(Waits(number, here, ends))
+    for now in (200.0, 400.0):  # noqa: B007 - it is the time
+        idle.keep(idle.take(0, here, None))  # the same one again, and those in excess wait on
+        idle._end_those_in_time()
+    assert ends == [0, 1]
+
+
+def test_one_that_does_not_answer_is_killed_and_replaced(pids, monkeypatch):
+    (first,) = pids()
+    monkeypatch.setattr("scutoid.executors._process.LEAVING_SECONDS", 0.05)
+    os.kill(first, signal.SIGSTOP)
+    assert pids() != {first}
+    assert not is_there(first)
+
+
+def test_one_that_waits_holds_no_file_and_no_image(tmp_path, wait_for):
+    tifffile.imwrite(tmp_path / "0.tif", np.zeros((64, 64), "int64"), tile=(32, 32))
+
+    class Held:
+        def __del__(self):
+            (tmp_path / "freed").touch()
+
+    @sc.blockwise(version="1", check_halo=False, dtype="int64", block=16)
+    def cyclic(image):
+        around = [Held()]
+        around.append(around)
+        return image * 0 + os.getpid()
+
+    target = cyclic(sc.open(tmp_path / "0.tif"))
+    sc.run(target, store=tmp_path / "store", workers=1)
+    pid = target.read().max()
+    wait_for((tmp_path / "freed").exists)
+    wait_for(lambda: not any(str(tmp_path) in file for file in open_files(pid)))
+    Idle.of_this_process().close()
+
+
+def open_files(pid):
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            yield str(link.readlink())
 
 
 def test_one_that_was_killed_is_replaced(pids):

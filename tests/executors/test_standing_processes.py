@@ -63,7 +63,7 @@ def test_more_workers_are_started_where_a_run_asks_for_them(tmp_path):
     with standing("processes") as executor:
         (only,) = pids_of(executor, tmp_path, "a", workers=1)
         pids_of(executor, tmp_path, "b")
-        stay = {process.number: process.process.pid for process in executor._idle._processes}
+        stay = {process.number: process.process.pid for process, _ in executor._idle._processes}
         assert sorted(stay) == [0, 1]
         assert stay[0] == only
 
@@ -72,7 +72,7 @@ def test_a_process_that_died_while_it_was_idle_is_replaced(tmp_path):
     with standing("processes") as executor:
         (pid,) = pids_of(executor, tmp_path, "a", workers=1)
         os.kill(pid, signal.SIGKILL)
-        executor._idle._processes[0].process.wait()
+        executor._idle._processes[0][0].process.wait()
         (other,) = pids_of(executor, tmp_path, "b", workers=1)
         assert other != pid
 

@@ -5,6 +5,7 @@ from ._create import ImageWriter, WritableImage, create, create_image
 from ._display import ChannelDisplay, without_windows
 from ._file_sets import FileSet, sets_among
 from ._images_of import images_of
+from ._let_go import let_go
 from ._level import source_at_level
 from ._limits import Limits, add_limits
 from ._notes import Note
@@ -98,6 +99,7 @@ __all__ = [
     "is_zarr_at",
     "known_unit",
     "labels_of",
+    "let_go",
     "look_at",
     "may_be_image",
     "misfit_shards",

@@ -48,6 +48,12 @@ class ChunkCache:
             self._decode(key, future, decode)
         return future.result()
 
+    def clear(self) -> None:
+        """Drop all chunks that are decoded."""
+        with self._lock:
+            for key in [key for key, future in self._held.items() if future.done()]:
+                self._bytes -= self._held.pop(key).result().nbytes
+
     def __contains__(self, key: Hashable) -> bool:
         return key in self._held
 

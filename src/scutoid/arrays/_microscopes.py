@@ -258,6 +258,11 @@ def images_in(path: str) -> tuple[tuple[int, str], ...]:
         return ((0, ""),)  # one of them may read it
 
 
+def close_readers() -> None:
+    """Close the files that are open for the next read."""
+    _READERS.close()
+
+
 @functools.cache
 def _has_backends() -> bool:
     """Whether other packages read images."""

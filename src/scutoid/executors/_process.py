@@ -49,15 +49,15 @@ class Surroundings:
     """What else it has of the driver, such as limits."""
     thread: int
     """The thread of the driver that starts it, with which it ends."""
-    has_logs: bool
-    """Whether it prints to a file."""
+    output: tuple[object, ...] | None
+    """What it prints to, as the driver does; None: a file for each run."""
 
     @classmethod
     def now(cls, logs: Path | None) -> Surroundings:
         """Return those of a process that is started here."""
         thread = threading.get_native_id()
         begun_with = folder_now(), tuple(sys.path), dict(os.environ), inherited()
-        return cls(*begun_with, thread, logs is not None)
+        return cls(*begun_with, thread, _output() if logs is None else None)
 
 
 class Process:
@@ -113,12 +113,17 @@ class Process:
         self.process.wait()
 
     def end_run(self, end: float) -> bool:
-        """Have a process without jobs leave its set-ups until a time; return whether it has."""
+        """Have a process without jobs leave its set-ups until a time; return whether it has.
+
+        It keeps no file of the run open, its log neither.
+        """
         self.known.clear()
-        return self._is_answered(("over",), OVER, end)
+        return self._answer(("over", self.begun_in.output is None), end) == OVER
 
     def begin_run(self, number: int, logs: Path | None, *, is_anew: bool) -> bool:
         """Have an idle process be a worker of another run; return whether it is as a new one.
+
+        One that does not answer is killed.
 
         Parameters
         ----------
@@ -131,26 +136,27 @@ class Process:
         """
         log = None if logs is None else str(_log_path(logs, number))
         end = time.monotonic() + LEAVING_SECONDS
-        if not self._is_answered(("begin", number, log, is_anew), AS_NEW, end):
-            return False
+        answer = self._answer(("begin", number, log, is_anew), end)
+        if answer is None:
+            self.kill()
         self.number = number
-        return True
+        return answer == AS_NEW
 
-    def _is_answered(self, message: object, answer: str, end: float) -> bool:
-        """Send a message; return whether an answer comes until a time, and the process lives."""
+    def _answer(self, message: object, end: float) -> str | None:
+        """Send a message; return the answer of a process that lives, if it comes until a time."""
         with suppress(EOFError, OSError):
             self.send(message)
             while self.connection.poll(max(end - time.monotonic(), 0)):
                 said = pickle.loads(self.connection.recv_bytes())
                 if isinstance(said, str):
-                    return said == answer and self.process.poll() is None
-        return False
+                    return said if self.process.poll() is None else None
+        return None
 
-    def end(self) -> None:
-        """End a process that is idle."""
+    def end(self, seconds: float = LEAVING_SECONDS) -> None:
+        """End a process that is idle, by force after some seconds."""
         self.send(("stop",))
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(LEAVING_SECONDS)
+            self.process.wait(seconds)
         self.kill()
         self.close()
 
@@ -158,6 +164,16 @@ class Process:
         """Release the driver's resources for a process that has ended."""
         self.connection.close()
         self.heartbeat.close()
+
+
+def _output() -> tuple[object, ...]:
+    """Return which files the output of this process goes to."""
+    found: list[object] = []
+    for number in (1, 2):
+        with suppress(OSError):
+            status = os.fstat(number)
+            found.append((number, status.st_dev, status.st_ino))
+    return tuple(found)
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import gc
 import logging
 import os
 import pickle
+import pkgutil
 import queue
 import signal
 import sys
@@ -35,6 +37,13 @@ OVER = "over"
 AS_NEW = "as new"
 """What it answers before another run, if it is still as it has begun."""
 _CHANGED = "changed"
+
+
+class _Over(NamedTuple):
+    """A run ends, and another may follow."""
+
+    has_log: bool
+    """Whether what is printed goes to a file of the run."""
 
 
 class _Begin(NamedTuple):
@@ -96,11 +105,12 @@ class _Worker:
     def __init__(self, connection: Connection, heartbeat: SharedHeartbeat) -> None:
         self._connection = connection
         self._heartbeat = heartbeat
-        self._inbox: queue.SimpleQueue[Job | _Begin | str | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Job | _Begin | _Over | None] = queue.SimpleQueue()
         self._payloads: dict[int, bytes] = {}
         self._works: dict[int, Work] = {}
         self._bench = Workbench(-1, encode=dump_value)
         self._is_dropped = False
+        self._is_between_runs = False
         self.exit_code = 0
 
     def run(self) -> None:
@@ -111,8 +121,8 @@ class _Worker:
         threading.Thread(target=self._read, name="scutoid-reader", daemon=True).start()
         self._send(Joined(number))
         while (job := self._next()) is not None:
-            if isinstance(job, str):
-                self._end_run()
+            if isinstance(job, _Over):
+                self._end_run(job)
                 continue
             if isinstance(job, _Begin):
                 self._begin_run(job)
@@ -121,6 +131,7 @@ class _Worker:
             if self._is_dropped:
                 break
             self._send(outcome)
+            del outcome  # it may be large, and the next one may be long in coming
         self._leave_set_ups()
 
     def _leave_set_ups(self) -> None:
@@ -129,7 +140,7 @@ class _Worker:
         except Exception:
             _logger.exception("worker %d: leaving a set-up failed", self._bench.worker)
 
-    def _end_run(self) -> None:
+    def _end_run(self, over: _Over) -> None:
         """Leave the set-ups and forget the works of a run; another may follow."""
         self._leave_set_ups()
         was_cancelled = self._bench.cancelled  # by a signal, which ends this process
@@ -138,6 +149,9 @@ class _Worker:
         self._works.clear()
         self._payloads.clear()
         forget_classes()
+        if over.has_log:
+            _print_to(os.devnull)
+        self._is_between_runs = True
         self._send(OVER)
         self._traces.note()
 
@@ -146,6 +160,7 @@ class _Worker:
         if self._traces.are_there() or (begin.is_anew and self._traces.has_own_modules):
             self._send(_CHANGED)
             return
+        self._is_between_runs = False
         self._bench.worker = begin.number
         if begin.log is not None:
             _print_to(begin.log)
@@ -167,11 +182,13 @@ class _Worker:
             if signal.getsignal(number) == self.leave_early:
                 signal.signal(number, signal.SIG_DFL)
 
-    def _next(self) -> Job | _Begin | str | None:
+    def _next(self) -> Job | _Begin | _Over | None:
         """Wait for a job; give freed memory back to the system while idle."""
         try:
             return self._inbox.get(timeout=_IDLE)
         except queue.Empty:
+            if self._is_between_runs:
+                _let_go()
             _give_back_memory()
             return self._inbox.get()
 
@@ -189,8 +206,8 @@ class _Worker:
                     self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
                 case ("begin", begin_number, log, is_anew):
                     self._inbox.put(_Begin(begin_number, log, is_anew))
-                case ("over",):
-                    self._inbox.put(OVER)
+                case ("over", has_log):
+                    self._inbox.put(_Over(has_log))
                 case ("halt",):
                     self._bench.cancelled = True
                 case _:
@@ -231,6 +248,13 @@ def _print_to(log: str) -> None:
         os.dup2(file, number)
     if file > 2:
         os.close(file)
+
+
+def _let_go() -> None:
+    """Close and free what a run has left: its files may be removed, its disk taken away."""
+    if "scutoid.arrays" in sys.modules:  # of a layer above, which is not imported for this
+        pkgutil.resolve_name("scutoid.arrays:let_go")()
+    gc.collect()
 
 
 def _give_back_memory() -> None:

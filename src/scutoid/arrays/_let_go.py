@@ -1,0 +1,14 @@
+"""What a process keeps of images between two reads, given back where none is to follow soon."""
+
+from __future__ import annotations
+
+from scutoid.arrays._cache import SHARED
+from scutoid.arrays._microscopes import close_readers
+from scutoid.arrays._tiff_files import FILES
+
+
+def let_go() -> None:
+    """Drop decoded chunks, and close files that are open for the next read."""
+    SHARED.clear()
+    FILES.close()
+    close_readers()
