@@ -153,6 +153,13 @@ def test_changes_of_a_process_are_noticed(seen, change):
     assert seen[change] == (True, change in INHERITED)
 
 
+def test_what_the_driver_prints_to_counts_where_runs_have_no_logs(capfd, tmp_path):
+    before, with_logs = Surroundings.now(None), Surroundings.now(tmp_path)
+    with capfd.disabled():
+        assert Surroundings.now(None) != before
+        assert Surroundings.now(tmp_path) == with_logs
+
+
 def test_a_log_is_written_where_the_output_was_closed(tmp_path):
     code = (
         "import os, sys\nfrom scutoid.executors._worker import _print_to\n"
