@@ -89,17 +89,17 @@ INTERNAL = {
         checked_connectivity coarse_means coarse_range coarse_shape components_seen Contingency
         contrast_limits count_digits count_floats count_overlaps decode_halo_runs Digits
         dilate_mask downsample encode_halo_runs erode_mask faces field_of_view find_components
-        find_spots float_histogram Footprint footprint_array footprint_shape global_first
-        grey_opening Groups h_reconstruction highest_within Histogram histogram_of
+        find_spots float_histogram flood_parts Footprint footprint_array footprint_shape
+        global_first grey_opening Groups h_reconstruction highest_within Histogram histogram_of
         IntensityStats interpolate_coarse is_above is_in_float64 label_components
         LARGEST_IN_FLOAT64 li_from_histogram li_level li_window LiWindow local_maxima
         lookup_table Match match_pieces matching_scores maximum_candidates Measure measure_block
         median_filter merge_blocks merge_digits merge_floats merge_histograms merge_region_sums
         merge_regions MergedLabels Model narrow Narrowed nearest_voxels number_unions
-        ObjectPairs otsu_from_histogram outlines Overlaps pairs_within percentile_from_histogram
-        percentile_passes predict_tiles region_columns region_sums RegionStats RegionTree
-        renumbered shape_columns SHAPES spot_reach spot_response SpotMethod Spots Tiling
-        triangle_from_histogram value_range watershed voxel_sums
+        ObjectPairs otsu_from_histogram outlines Overlaps pairs_within parts_seen
+        percentile_from_histogram percentile_passes predict_tiles region_columns region_sums
+        RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response SpotMethod
+        Spots Tiling triangle_from_histogram value_range watershed voxel_sums
     """,
     "scutoid.executors": """
         check_executor check_ready computing_there CONNECTION_VARIABLE current_worker

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +13,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed as skimage_watershed
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import reference_watershed, watershed
+from scutoid.kernels import _watershed, reference_watershed, watershed
 from scutoid.kernels._watershed import order_ranks
 
 
@@ -85,6 +88,34 @@ def test_a_part_of_the_mask_is_flooded_the_same_alone(case):
         part = parts[where] == number
         alone = watershed(image[where], seeds[where], part, connectivity)
         np.testing.assert_array_equal(alone[part], whole[where][part])
+
+
+@settings(max_examples=100, deadline=None)
+@given(landscapes(), st.sampled_from(["u1", "f4"]), st.booleans())
+def test_parts_that_are_flooded_in_their_boxes_equal_the_reference(case, dtype, turned):
+    image, *others = case
+    image = image.astype(dtype)
+    with mock.patch.object(_watershed, "_CALL", -(2**20)):  # as if a call took no time
+        found = watershed(image, *others, descending=turned)
+    values = -image.astype("f8") if turned else image
+    np.testing.assert_array_equal(found, reference_watershed(values, *others))
+
+
+def test_what_lies_between_parts_takes_no_memory_to_flood():
+    image = np.arange(100**3, dtype="f4").reshape((100,) * 3)
+    seeds = np.zeros(image.shape, np.uint32)
+    for at in (0, 96):  # a part at each end
+        seeds[at, at, at], seeds[(at + 3,) * 3] = at + 1, at + 2
+    mask = ndimage.binary_dilation(
+        seeds != 0, np.ones((3, 3, 3)), iterations=2
+    )  # one part at each end
+    watershed(image, seeds, mask)
+    tracemalloc.start()
+    found = watershed(image, seeds, mask)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found != 0, mask)
+    assert most < 16 * image.size  # bytes; ranks and their copies for all voxels are twice that
 
 
 @settings(max_examples=40, deadline=None)

@@ -89,7 +89,13 @@ from ._shapes import SHAPES, shape_columns
 from ._spots import SpotMethod, Spots, find_spots, spot_reach, spot_response
 from ._tiles import Model, Tiling, check_tiling, field_of_view, predict_tiles
 from ._voxel_sums import voxel_sums
-from ._watershed import components_seen, reference_watershed, watershed
+from ._watershed import (
+    components_seen,
+    flood_parts,
+    parts_seen,
+    reference_watershed,
+    watershed,
+)
 from ._whole_numbers import (
     LARGEST_IN_FLOAT64,
     by_order,
@@ -157,6 +163,7 @@ __all__ = [
     "find_components",
     "find_spots",
     "float_histogram",
+    "flood_parts",
     "footprint_array",
     "footprint_shape",
     "global_first",
@@ -190,6 +197,7 @@ __all__ = [
     "otsu_from_histogram",
     "outlines",
     "pairs_within",
+    "parts_seen",
     "percentile_from_histogram",
     "percentile_passes",
     "predict_tiles",

@@ -283,17 +283,24 @@ def watershed_step(
     inside, inner, goes_on = image_part(block)
     part = image[inside]
     where = np.ones(part.shape, bool) if mask is None else mask[inside] != 0
-    reaches, is_cut = kernels.components_seen(where, inner, goes_on, connectivity)
-    if exact and is_cut.any():
+    parts, reaches, is_cut = kernels.parts_seen(where, inner, goes_on, connectivity)
+    if exact and (reaches & is_cut).any():
+        n_voxels = int(np.count_nonzero(kernels.apply_lookup(is_cut, parts[inner])))
         raise StepError(
             f"a component of the mask extends over {max_extent} voxels at most, to be exact",
-            value=f"a larger one, with {int(is_cut.sum())} voxels in block {block.index}",
+            value=f"a larger one, with {n_voxels} voxels in block {block.index}",
             place="watershed(exact=True)",
             remedy="give a larger max_extent=, or part the mask",
         )
-    flooded = kernels.watershed(part, seeds[inside], reaches, connectivity, descending=descending)
-    if unreached:
-        flooded[reaches & (flooded == 0)] = unreached
+    flooded = kernels.flood_parts(
+        part,
+        seeds[inside],
+        parts,
+        connectivity,
+        wanted=reaches,
+        descending=descending,
+        unreached=unreached,
+    )
     whole = np.zeros(seeds.shape, seeds.dtype)
     whole[inside] = flooded
     return whole
