@@ -1,10 +1,22 @@
-"""Find the image in a padded block: steps with ``border=0`` may have wider halos than it."""
+"""Blocks whose halo may be wider than the image, and where in what they get the image is."""
 
 from __future__ import annotations
 
-from scutoid.steps import StepBlock
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from scutoid.steps import Step, StepBlock
 
 Slices = tuple[slice, ...]
+_S = TypeVar("_S", bound=Step[Any, Any, Any])
+
+
+def unpadded(made: _S) -> _S:
+    """Clip what a step with ``border=0`` reads to the image: all that it gets is image.
+
+    Its halo may be wider than the image still, and its key is that of the step that pads.
+    """
+    return type(made)(replace(made.spec, pads=False))
 
 
 def image_part(block: StepBlock) -> tuple[Slices, Slices, list[tuple[bool, bool]]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import ParameterError
 from scutoid.ops._composed import as_number, as_one, opened, operation
-from scutoid.ops._extent import image_part
+from scutoid.ops._extent import image_part, unpadded
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._label import components, images_of
 from scutoid.ops._types import Array, Arrays, ImageLike, Number
@@ -128,6 +128,7 @@ def _check_labels(labels: object) -> None:
         )
 
 
+@unpadded
 @blockwise(
     halo=lambda max_extent: max_extent,
     border=0,
@@ -147,17 +148,15 @@ def lower(
     """Cut the maxima of one block down by `h`."""
     _check_height(h)
     _check_labels(labels)
-    inside, inner, goes_on = image_part(block)
+    _, inner, goes_on = image_part(block)
     reaches = None
     if labels is not None:
-        within = labels[inside]
-        near, _ = kernels.components_seen(within, inner, goes_on, connectivity or within.ndim)
-        reaches = np.where(near, within, 0)
-    cut = np.zeros(image.shape)
-    cut[inside] = kernels.h_reconstruction(image[inside], h, reaches, connectivity)
-    return cut
+        near, _ = kernels.components_seen(labels, inner, goes_on, connectivity or labels.ndim)
+        reaches = np.where(near, labels, 0)
+    return kernels.h_reconstruction(image, h, reaches, connectivity)
 
 
+@unpadded
 @blockwise(halo=2, border=0, out="parts", block_invariant=True, version="2", threadsafe=True)
 def maximum_pieces(
     image: Array,
@@ -168,10 +167,9 @@ def maximum_pieces(
 ) -> Arrays:
     """Find the pieces of plateaus in one block, and which of them are no maxima for sure."""
     _check_labels(labels)
-    inside, inner, _ = image_part(block)
-    within = None if labels is None else labels[inside]
-    candidates, rejected = kernels.maximum_candidates(image[inside], within, connectivity)
-    regions = kernels.by_region(candidates, within)[inner]
+    _, inner, _ = image_part(block)
+    candidates, rejected = kernels.maximum_candidates(image, labels, connectivity)
+    regions = kernels.by_region(candidates, labels)[inner]
     plateaus, parts = components(regions, block, connectivity or image.ndim, by_value=True)
     is_none = np.zeros(len(parts["first"]) + 1, bool)
     is_none[plateaus[rejected[inner]]] = True
@@ -210,6 +208,7 @@ def maximum_merge(
     return by_block
 
 
+@unpadded
 @blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="2", threadsafe=True)
 def maximum_marks(
     image: Array,
@@ -220,21 +219,21 @@ def maximum_marks(
     block: StepBlock = injected,
 ) -> NDArray[np.bool_]:
     """Find the pieces of plateaus of one block again, and mark the first voxels of maxima."""
-    inside, inner, _ = image_part(block)
-    within = None if labels is None else labels[inside]
-    candidates, _ = kernels.maximum_candidates(image[inside], within, connectivity)
-    own = kernels.by_region(candidates, within)[inner]
+    _, inner, _ = image_part(block)
+    candidates, _ = kernels.maximum_candidates(image, labels, connectivity)
+    own = kernels.by_region(candidates, labels)[inner]
     _, first = kernels.label_components(own, connectivity or own.ndim, by_value=True)
     marks = np.zeros(own.shape, bool)
     marks.reshape(-1)[first[merged["marked"]]] = True
     whole = np.zeros(image.shape, bool)
-    whole[inside][inner] = marks
+    whole[inner] = marks
     return whole
 
 
 maximum_marks = maximum_marks.options(name="local_maxima")
 
 
+@unpadded
 @blockwise(
     halo=lambda min_distance: min_distance,
     border=0,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
 from scutoid.ops._distance import distance_transform
-from scutoid.ops._extent import image_part
+from scutoid.ops._extent import unpadded
 from scutoid.ops._inputs import check_real
 from scutoid.ops._label import label, label_apply, label_merge, label_pieces
 from scutoid.ops._maxima import local_maxima
@@ -237,6 +237,7 @@ def split_touching(
     return objects, watershed_report(labels_cut(objects, components, **reach))
 
 
+@unpadded
 @blockwise(
     halo=lambda max_extent: max_extent,
     border=0,
@@ -257,12 +258,10 @@ def distance_within(
     No voxel of a component that `max_extent` holds lies further away: along an axis on which the
     image is longer, the component ends within `max_extent` voxels.
     """
-    inside, _, _ = image_part(block)
     lengths = [block.image_roi.shape[block.axes.index(axis)] for axis in block.function_axes]
     sizes = tuple(voxel_size or (1.0,) * len(lengths))
     longer = [size for size, length in zip(sizes, lengths, strict=True) if length > max_extent]
     everything = sum(size * length for size, length in zip(sizes, lengths, strict=True))
     limit = max_extent * min(longer) if longer else max(everything, *sizes)  # of no voxels too
-    distance = np.zeros(mask.shape, np.float32)
-    distance[inside] = distance_transform(mask[inside], max_distance=limit, voxel_size=voxel_size)
-    return distance
+    distance = distance_transform(mask, max_distance=limit, voxel_size=voxel_size)
+    return distance.astype(np.float32)

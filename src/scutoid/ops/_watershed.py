@@ -22,7 +22,7 @@ from scutoid import kernels
 from scutoid.errors import ParameterError, StepError
 from scutoid.kernels import check_mask_type
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
-from scutoid.ops._extent import image_part
+from scutoid.ops._extent import image_part, unpadded
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._times import times_as_array, times_of_part, with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays, ImageLike
@@ -256,6 +256,7 @@ def _check_mask(mask: object) -> None:
         check_mask_type(mask.dtype, "watershed")
 
 
+@unpadded
 @blockwise(
     halo=lambda max_extent: max_extent,
     border=0,
@@ -279,10 +280,8 @@ def watershed_step(
     """Flood one block; `unreached` is written where the mask is and no flood comes."""
     _check_seeds(seeds)
     _check_mask(mask)
-    # The border pads, so that a halo may be larger than the image: only what is image counts
-    inside, inner, goes_on = image_part(block)
-    part = image[inside]
-    where = np.ones(part.shape, bool) if mask is None else mask[inside] != 0
+    _, inner, goes_on = image_part(block)
+    where = np.ones(image.shape, bool) if mask is None else mask
     parts, reaches, is_cut = kernels.parts_seen(where, inner, goes_on, connectivity)
     if exact and (reaches & is_cut).any():
         n_voxels = int(np.count_nonzero(kernels.apply_lookup(is_cut, parts[inner])))
@@ -292,23 +291,21 @@ def watershed_step(
             place="watershed(exact=True)",
             remedy="give a larger max_extent=, or part the mask",
         )
-    flooded = kernels.flood_parts(
-        part,
-        seeds[inside],
+    return kernels.flood_parts(
+        image,
+        seeds,
         parts,
         connectivity,
         wanted=reaches,
         descending=descending,
         unreached=unreached,
     )
-    whole = np.zeros(seeds.shape, seeds.dtype)
-    whole[inside] = flooded
-    return whole
 
 
 watershed_step = watershed_step.options(name="watershed")
 
 
+@unpadded
 @blockwise(halo=lambda max_extent: max_extent, border=0, out="parts", version="2", threadsafe=True)
 def labels_cut(
     labels: Array,
@@ -319,11 +316,10 @@ def labels_cut(
     block: StepBlock = injected,
 ) -> Arrays:
     """Count the voxels of labels whose component of the mask one block does not see whole."""
-    inside, inner, goes_on = image_part(block)
-    part = labels[inside]
-    where = np.ones(part.shape, bool) if mask is None else mask[inside] != 0
+    _, inner, goes_on = image_part(block)
+    where = np.ones(labels.shape, bool) if mask is None else mask
     _, is_cut = kernels.components_seen(where, inner, goes_on, connectivity)
-    found, counts = np.unique(part[inner][is_cut], return_counts=True)
+    found, counts = np.unique(labels[inner][is_cut], return_counts=True)
     return {"label": found, "n_voxels": counts, "times": times_as_array(block)}
 
 

@@ -58,6 +58,8 @@ class StepSpec:
     """Sizes of returned axes that are new, or change."""
     border: Border = "clip"
     """What lies beyond the image's edge."""
+    pads: bool = True
+    """Whether a border that is a number is there at all; else what is read is clipped."""
     scale: object = 1
     """Input voxels an output voxel."""
     grid: Callable[..., object] | None = None

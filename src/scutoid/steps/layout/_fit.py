@@ -95,7 +95,7 @@ def make_layout(
         inputs=tuple(map(_placed, images)),
         image=extent,
         grid=BlockGrid(total, shape, halo=halo),
-        border=spec.border,
+        border=spec.border if spec.pads else "clip",
         target=target,
         new_sizes=_new_sizes(spec, axes, place),
     )
