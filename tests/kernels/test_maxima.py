@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,14 @@ from scipy import ndimage
 from skimage.morphology import local_maxima as skimage_maxima
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import h_reconstruction, highest_within, label_components, local_maxima
+from scutoid.kernels import (
+    _maxima,
+    h_reconstruction,
+    highest_within,
+    label_components,
+    local_maxima,
+    maximum_candidates,
+)
 from scutoid.kernels._maxima import _beside_another, _of_box
 
 
@@ -82,6 +91,31 @@ def test_labels_that_touch_are_looked_through_each_for_itself(case, seed, h) -> 
         np.testing.assert_array_equal(together & own, alone)
         assert alone.any()
     assert not together[labels == 0].any()
+
+
+@given(landscapes(), st.integers(0, 2**32), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_voxels_inside_alone_tell_what_filters_of_all_do(case, seed, numbered) -> None:
+    image, connectivity = case
+    inside = np.random.default_rng(seed).integers(0, 4, image.shape)
+    inside = inside if numbered else inside > 1
+    found = []
+    for few in (0, 2**20):  # always, and never
+        with mock.patch.object(_maxima, "_FEW", dict.fromkeys("biu", few)):
+            found.append(maximum_candidates(image, inside, connectivity))
+    for alone, of_all in zip(*found, strict=True):
+        np.testing.assert_array_equal(alone, of_all)
+
+
+def test_few_voxels_inside_are_looked_at_alone() -> None:
+    labels = np.zeros((20, 20, 20), np.uint32)
+    labels[3:9, 3:9, 3:9], labels[12:15, 12:18, 1:3] = 1, 2
+    image = ndimage.distance_transform_edt(labels)
+    with mock.patch.object(_maxima, "_of_box", side_effect=AssertionError("all voxels")):
+        found, _ = maximum_candidates(image, labels)
+        assert found.sum() == 8 + 3 * 6 * 2  # of the slab all are on a plateau
+        with pytest.raises(AssertionError, match="all voxels"):
+            maximum_candidates(image, labels + 1)
 
 
 def test_corners_count_unless_told_otherwise() -> None:

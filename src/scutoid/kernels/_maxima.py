@@ -14,6 +14,7 @@ whether it was rejected.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,10 @@ from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._components import checked_connectivity, label_components, neighbour_shifts
 from scutoid.kernels._watershed import order_ranks
 from scutoid.kernels._whole_numbers import check_in_float64, ranked
+
+_FEW = {"b": 8, "i": 2, "u": 2}
+"""Voxels of an image to one inside, from which on only those inside are looked at, by the kind of
+what says where that is: numbers of regions make filters of all voxels slower than a mask does."""
 
 
 def maximum_candidates(
@@ -59,42 +64,93 @@ def maximum_candidates(
     >>> candidates.astype(int).tolist(), rejected.astype(int).tolist()
     ([1, 1, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0])
     """
-    from scipy import ndimage
-
     image, regions, hops = _checked(image, inside, connectivity)
     if image.size == 0:
         return np.zeros(image.shape, bool), np.zeros(image.shape, bool)
-    within, values = regions != 0, _as_filtered(image)
+    near = _Surroundings.of(_as_filtered(image), regions, hops)
+    few = _FEW[regions.dtype.kind]
+    if inside is not None and few * np.count_nonzero(near.inside) <= image.size:
+        places = near.without_higher(np.flatnonzero(near.inside))
+    else:
+        places = _highest_of_box(near, hops)
+    return near.marked(places), near.marked(near.beside_passed_over(places))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Surroundings:
+    """An image in a frame of one voxel, so that a neighbour is a step in the flat array."""
+
+    shape: tuple[int, ...]
+    """Of the frame."""
+    ground: NDArray[Any]
+    """Values, flat."""
+    region: NDArray[Any]
+    """Numbers of regions, flat; 0 in the frame."""
+    inside: NDArray[np.bool_]
+    """Where regions are, flat."""
+    steps: tuple[int, ...]
+    """From a voxel to all that touch it, opposite ones side by side."""
+
+    @classmethod
+    def of(cls, values: NDArray[Any], regions: NDArray[Any], hops: int) -> _Surroundings:
+        """Put a frame around an image."""
+        shape = tuple(size + 2 for size in values.shape)
+        ground, region = (np.pad(array, 1).reshape(-1) for array in (values, regions))
+        strides = np.cumprod((1, *shape[:0:-1]))[::-1]
+        ways = [int(np.dot(shift, strides)) for shift in neighbour_shifts(values.ndim, hops)]
+        steps = tuple(step for way in ways for step in (way, -way))
+        return cls(shape, ground, region, region != 0, steps)
+
+    def core(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """Return what lies in the frame."""
+        return flat.reshape(self.shape)[(slice(1, -1),) * len(self.shape)]
+
+    def marked(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Mark places in an array of the image's shape."""
+        marks = np.zeros(len(self.ground), bool)
+        marks[places] = True
+        return np.ascontiguousarray(self.core(marks))
+
+    def without_higher(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Leave out places that have a higher neighbour in their region: few are left soon."""
+        height, number = self.ground[places], self.region[places]
+        for step in self.steps if len(places) else ():
+            beside = places + step
+            stays = self.ground[beside] <= height
+            stays |= self.region[beside] != number
+            places, height, number = places[stays], height[stays], number[stays]
+        return places
+
+    def beside_passed_over(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those places that have an equal neighbour in their region which is no place."""
+        passed_over = self.inside.copy()
+        passed_over[places] = False
+        height, number = self.ground[places], self.region[places]
+        found = np.zeros(len(places), bool)
+        for step in self.steps if len(places) else ():
+            beside = places + step
+            is_level = passed_over[beside] & (self.ground[beside] == height)
+            found |= is_level & (self.region[beside] == number)
+        return places[found]
+
+
+def _highest_of_box(near: _Surroundings, hops: int) -> NDArray[np.int64]:
+    """Return the places that no neighbour of their region exceeds, by filters of all voxels."""
+    from scipy import ndimage
+
+    values, regions, within = map(near.core, (near.ground, near.region, near.inside))
     landscape = values if within.all() else np.where(within, values, _lowest(values.dtype))
-    if hops == image.ndim:
+    if hops == values.ndim:
         highest = _of_box(landscape, np.maximum)
     else:
-        structure = ndimage.generate_binary_structure(image.ndim, hops)
+        structure = ndimage.generate_binary_structure(values.ndim, hops)
         highest = ndimage.maximum_filter(landscape, footprint=structure, mode="nearest")
     candidates = within & (landscape >= highest)
-
-    # Few voxels are left to look at one by one
-    ground, region = (np.pad(array, 1).reshape(-1) for array in (landscape, regions))
-    strides = np.cumprod((1, *(n + 2 for n in image.shape[:0:-1])))[::-1]
-    steps = [int(np.dot(shift, strides)) for shift in neighbour_shifts(image.ndim, hops)]
-    steps += [-step for step in steps]
-    doubtful = _beside_another(regions, hops) & within & ~candidates
-    places = np.flatnonzero(np.pad(doubtful, 1))
-    exceeded = np.zeros(len(places), bool)
-    for step in steps if len(places) else ():
-        is_higher = ground[places + step] > ground[places]
-        exceeded |= is_higher & (region[places + step] == region[places])
-    candidates[doubtful] = ~exceeded
-
-    passed_over = np.pad(within & ~candidates, 1).reshape(-1)
-    places = np.flatnonzero(np.pad(candidates, 1))
-    beside = np.zeros(len(places), bool)
-    for step in steps:
-        is_level = passed_over[places + step] & (ground[places + step] == ground[places])
-        beside |= is_level & (region[places + step] == region[places])
-    rejected = np.zeros(image.shape, bool)
-    rejected[candidates] = beside
-    return candidates, rejected
+    # What is higher may lie in another region; few voxels are left to look at one by one
+    doubtful = np.flatnonzero(np.pad(_beside_another(regions, hops) & within & ~candidates, 1))
+    candidates = np.pad(candidates, 1).reshape(-1)
+    candidates[near.without_higher(doubtful)] = True
+    return np.flatnonzero(candidates)
 
 
 def local_maxima(
