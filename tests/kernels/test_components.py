@@ -248,3 +248,15 @@ def test_labels_in_no_order_are_the_same_objects(mask, by_value) -> None:
     table = np.zeros(len(seen) + 1, int)
     table[order + 1] = np.arange(1, len(seen) + 1)
     np.testing.assert_array_equal(apply_lookup(table, found), ordered)
+
+
+@pytest.mark.parametrize("fits", ["as it is", "type", "order", "read-only"])
+def test_entries_are_put_in_place_of_labels_where_these_can_take_them(fits) -> None:
+    labels = np.random.default_rng(0).integers(0, 9, (300, 400), "uint32")
+    table = np.arange(9, 0, -1, dtype="uint16" if fits == "type" else "uint32")
+    wanted = table[labels]
+    given = labels.T if fits == "order" else labels
+    given.flags.writeable = fits != "read-only"
+    found = apply_lookup(table, given, in_place=True)
+    np.testing.assert_array_equal(found, wanted.T if fits == "order" else wanted)
+    assert (found is given) == (fits == "as it is")

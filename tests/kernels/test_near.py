@@ -56,6 +56,26 @@ def test_equals_scipy_where_lengths_are_counted(mask, max_distance, data) -> Non
     assert_same_bits(found, by_scipy(mask, max_distance, sampling))
 
 
+@given(masks(), st.integers(1, 9) | st.floats(0.1, 300), st.sampled_from([None, 1.5, 0.3]))
+@settings(max_examples=60)
+def test_distances_of_four_bytes_are_those_of_eight_rounded_once(mask, max_distance, size) -> None:
+    sampling = None if size is None else (size,) * mask.ndim
+    found = bounded_distance(mask, max_distance, sampling, np.float32)
+    wanted = bounded_distance(mask, max_distance, sampling).astype(np.float32)
+    assert found.dtype == np.float32
+    assert found.tobytes() == wanted.tobytes()
+
+
+def test_distances_of_four_bytes_need_none_of_eight() -> None:
+    mask = np.ones((100, 100, 100), bool)
+    mask[50, 50, 50] = False
+    tracemalloc.start()
+    bounded_distance(mask, 9, None, np.float32)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 9 * mask.size  # bytes: squares of two, distances of four, and what is short-lived
+
+
 @given(masks(), st.floats(0.1, 300), st.data())
 @settings(max_examples=50)
 def test_equals_scipy_for_any_voxel_size(mask, max_distance, data) -> None:

@@ -79,7 +79,7 @@ def label_components(
         order = np.argsort(first)
         table = np.zeros(count + 1, np.uint32)
         table[order + 1] = np.arange(1, count + 1, dtype=np.uint32)
-        labels, first = apply_lookup(table, labels, is_own=True), first[order]
+        labels, first = apply_lookup(table, labels, in_place=True), first[order]
     return labels.reshape(shape), first
 
 
@@ -101,7 +101,7 @@ def find_components(
 
 
 def apply_lookup(
-    table: NDArray[Any], labels: NDArray[Any], *, is_own: bool = False
+    table: NDArray[Any], labels: NDArray[Any], *, in_place: bool = False
 ) -> NDArray[Any]:
     """Replace each label by its entry in a table; all labels are in range.
 
@@ -111,17 +111,18 @@ def apply_lookup(
     ----------
     table : ndarray, shape (n_labels + 1,)
     labels : ndarray of integer
-    is_own : bool
-        Whether the labels, which are C-contiguous then, need not stay: entries of their type take
-        their place, and no memory.
+    in_place : bool
+        Whether the labels need not stay: entries of their type take their place, and no memory,
+        where the labels are C-contiguous.
 
     Examples
     --------
     >>> apply_lookup(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
     [[0, 5], [7, 7]]
     """
-    in_place = is_own and labels.dtype == table.dtype and labels.dtype != np.intp
-    looked_up = labels if in_place else np.empty(labels.shape, table.dtype)
+    is_fit = labels.dtype == table.dtype and labels.dtype != np.intp  # take would mix them up
+    is_fit = is_fit and labels.flags.c_contiguous and labels.flags.writeable
+    looked_up = labels if in_place and is_fit else np.empty(labels.shape, table.dtype)
     line, into = labels.reshape(-1), looked_up.reshape(-1)
     # numpy makes 64-bit indices of the labels: a stretch at a time these stay in the cache, and
     # what is looked up may take the labels' place

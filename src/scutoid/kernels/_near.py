@@ -21,7 +21,9 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from scutoid.kernels._components import apply_lookup
 
 _BYTES = 2**18
 """Of the rows of which the least of neighbours is taken at a time."""
@@ -34,8 +36,11 @@ _LARGEST = 2**15 - 1
 
 
 def bounded_distance(
-    inside: NDArray[np.bool_], max_distance: float, sampling: Sequence[float] | None = None
-) -> NDArray[np.float64]:
+    inside: NDArray[np.bool_],
+    max_distance: float,
+    sampling: Sequence[float] | None = None,
+    dtype: DTypeLike = np.float64,
+) -> NDArray[Any]:
     """Measure how far voxels lie from the background.
 
     Parameters
@@ -46,10 +51,12 @@ def bounded_distance(
         More than 0.
     sampling : sequence of float, optional
         Size of a voxel along each axis; default: 1.
+    dtype : dtype of floating-point numbers
+        What distances are rounded to in the end.
 
     Returns
     -------
-    ndarray of float64, shape of `inside`
+    ndarray of `dtype`, shape of `inside`
         Bit for bit ``minimum(scipy.ndimage.distance_transform_edt(inside, sampling),
         max_distance)``, and `max_distance` where there is no background at all.
 
@@ -60,19 +67,19 @@ def bounded_distance(
     """
     scale = _Scale.of(max_distance, sampling or (1.0,) * inside.ndim)
     if scale is None or not inside.ndim or inside.size < _SMALL:
-        return _of_scipy(inside, max_distance, sampling)
+        return _of_scipy(inside, max_distance, sampling).astype(dtype, copy=False)
     squares = np.empty(inside.shape, scale.dtype)
     if not squares.size:
-        return squares.astype(np.float64)
+        return squares.astype(dtype)
     _count_first(inside, squares, scale)
     for axis in range(1, inside.ndim):
         _take_least(squares, axis, scale)
-    distance = np.empty(inside.shape)
+    if squares.dtype == np.uint16:
+        roots = scale.root_of(np.arange(scale.most + 1), max_distance)
+        return apply_lookup(roots.astype(dtype), squares)
+    distance = np.empty(inside.shape, dtype)
     for own, part in zip(_rows(distance), _rows(squares), strict=True):
-        own[...] = part
-        np.multiply(own, scale.unit**2, out=own)
-        np.sqrt(own, out=own)
-        np.minimum(own, max_distance, out=own)
+        own[...] = scale.root_of(part, max_distance)
     return distance
 
 
@@ -107,6 +114,12 @@ class _Scale:
     def reach(self) -> list[int]:
         """Return how many voxels along each axis make the maximum, or more."""
         return [math.isqrt(self.most - 1) // size + 1 for size in self.sizes]
+
+    def root_of(self, squares: NDArray[Any], max_distance: float) -> NDArray[np.float64]:
+        """Return lengths of their squares in units, up to the maximum."""
+        roots = squares * self.unit**2
+        np.sqrt(roots, out=roots)
+        return np.minimum(roots, max_distance, out=roots)
 
     @classmethod
     def of(cls, max_distance: float, sampling: Sequence[float]) -> _Scale | None:

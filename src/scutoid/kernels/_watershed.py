@@ -103,7 +103,8 @@ def flood_parts(
     image, seeds, connectivity, descending
         As for `watershed`.
     parts : ndarray of uint32, shape of `image`
-        The connected parts of the mask, by numbers in any order; 0 elsewhere.
+        The connected parts of the mask, by numbers in any order; 0 elsewhere.  It is used up: what
+        is returned may lie in it.
     wanted : ndarray of bool, shape (n_parts + 1,), optional
         Which parts are flooded, by number; default: all.
     unreached : int
@@ -141,9 +142,9 @@ def flood_parts(
     table = np.zeros(n_parts + 1, seeds.dtype)
     table[takes] = unreached
     table[number] = labels
-    flooded = apply_lookup(table, parts)
-    several = np.unique(number[labels != table[number]])
-    for box, within in _boxes(parts, several, n_parts):
+    boxes = _boxes(parts, np.unique(number[labels != table[number]]), n_parts)
+    flooded = apply_lookup(table, parts, in_place=True)
+    for box, within in boxes:
         found = _flooded(image[box], seeds[box], within, hops, descending=descending)
         flooded[box][within] = found
     return flooded
@@ -152,11 +153,11 @@ def flood_parts(
 def _boxes(
     parts: NDArray[np.uint32], chosen: NDArray[np.uint32], n_parts: int
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:
-    """Yield boxes and what to flood in them: one a part, or one for all of many small parts."""
+    """Return boxes and what to flood in them: one a part, or one for all of many small parts."""
     from scipy import ndimage
 
     if not len(chosen):
-        return
+        return iter(())
     table = np.zeros(n_parts + 1, np.min_scalar_type(len(chosen)))
     table[chosen] = np.arange(1, len(chosen) + 1)
     numbers = apply_lookup(table, parts)
@@ -165,11 +166,9 @@ def _boxes(
     low, high = ends[..., 0], ends[..., 1]
     all_of_them = high.max(axis=0) - low.min(axis=0)
     if np.prod(high - low, axis=1).sum() + len(boxes) * _CALL < np.prod(all_of_them):
-        for number, box in enumerate(boxes, start=1):
-            yield box, numbers[box] == number
-    else:
-        whole = tuple(map(slice, low.min(axis=0), high.max(axis=0)))
-        yield whole, numbers[whole] != 0
+        return ((box, numbers[box] == number) for number, box in enumerate(boxes, start=1))
+    whole = tuple(map(slice, low.min(axis=0), high.max(axis=0)))
+    return iter([(whole, numbers[whole] != 0)])
 
 
 def _flooded(
@@ -337,7 +336,7 @@ def _checked(
         )
     if seeds.dtype.kind not in "biu":
         raise ParameterError("seeds are integers", value=f"dtype {seeds.dtype}", place="seeds")
-    if image.dtype.kind not in "biuf" or (image.dtype.kind == "f" and np.isnan(image).any()):
+    if image.dtype.kind not in "biuf" or _has_nan(image):
         raise ParameterError(
             "an image to flood has values with an order",
             value=f"dtype {image.dtype}, or NaN",
@@ -345,6 +344,11 @@ def _checked(
             remedy="replace NaN first, by numpy.nan_to_num, or mask it with a number in its place",
         )
     return hops
+
+
+def _has_nan(image: NDArray[Any]) -> bool:
+    """Tell it by the least value, which is NaN then: that takes no memory."""
+    return image.dtype.kind == "f" and image.size > 0 and bool(np.isnan(image.min()))
 
 
 def order_ranks(values: NDArray[Any], *, descending: bool) -> NDArray[np.int64]:

@@ -226,7 +226,7 @@ def _apply(
 ) -> Array:
     """Label one block again, and give its pieces their numbers in the whole image."""
     labels = find_components(mask, connectivity, by_value=by_value)
-    return apply_lookup(merged["lut"], labels, is_own=True)
+    return apply_lookup(merged["lut"], labels, in_place=True)
 
 
 label_apply = blockwise(

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
-from scutoid.ops._distance import distance_transform
 from scutoid.ops._extent import unpadded
 from scutoid.ops._inputs import check_real
 from scutoid.ops._label import label, label_apply, label_merge, label_pieces
@@ -263,5 +262,5 @@ def distance_within(
     longer = [size for size, length in zip(sizes, lengths, strict=True) if length > max_extent]
     everything = sum(size * length for size, length in zip(sizes, lengths, strict=True))
     limit = max_extent * min(longer) if longer else max(everything, *sizes)  # of no voxels too
-    distance = distance_transform(mask, max_distance=limit, voxel_size=voxel_size)
-    return distance.astype(np.float32)
+    inside = kernels.as_foreground(mask, "split_touching")
+    return kernels.bounded_distance(inside, limit, voxel_size, np.float32)

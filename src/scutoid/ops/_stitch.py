@@ -446,7 +446,7 @@ def stitch_apply(
 ) -> NDArray[np.uint32]:
     """Give the objects of one block their numbers in the whole image."""
     # The lower half of each is its number in the block
-    return kernels.apply_lookup(merged["lut"], found.astype(np.uint32), is_own=True)
+    return kernels.apply_lookup(merged["lut"], found.astype(np.uint32), in_place=True)
 
 
 stitch_apply = stitch_apply.options(name="stitch")
