@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +13,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima as skimage_maxima
 
 import scutoid as sc
+from scutoid import kernels
 from scutoid.errors import ParameterError
 
 
@@ -55,6 +59,36 @@ def test_equals_the_whole_array_for_any_block_and_distance(case, min_distance) -
     image, labels, connectivity, _ = case
     whole = sc.local_maxima(image, labels, connectivity=connectivity, min_distance=min_distance)
     np.testing.assert_array_equal(by_block(*case, min_distance), whole)
+
+
+def merge_without_places(*arguments, **options):
+    """Return what stores hold of earlier merging: which pieces are marked, and not where."""
+    found = sc.ops.maximum_merge.spec.function(*arguments, **options)
+    return {block: {"marked": parts["marked"]} for block, parts in found.items()}
+
+
+@pytest.mark.parametrize("axes", ["zyx", "tyx"])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_marks_are_put_where_merging_said_and_found_again_where_it_did_not(axes, numbered) -> None:
+    rng = np.random.default_rng(4)
+    image = sc.open(rng.integers(0, 9, (3, 20, 25)), axes=axes)[:, 4:, 7:]
+    labels = sc.open(rng.integers(0, 3, (3, 20, 25)), axes=axes)[:, 4:, 7:]
+    given = [image, labels] if numbered else [image]
+    of = {"within": numbered, "connectivity": None}
+    pieces = sc.ops.maximum_pieces.options(block=7)(*given, connectivity=None)
+    merge = sc.ops.maximum_merge
+    earlier = type(merge)(replace(merge.spec, function=merge_without_places))
+    found, n_searches = [], []
+    for step in (merge, earlier):
+        merged = step(pieces, **of)
+        candidates = kernels.maximum_candidates
+        with mock.patch.object(kernels, "maximum_candidates", wraps=candidates) as search:
+            marks = sc.ops.maximum_marks(image, merged, *given[1:], connectivity=None)
+            found.append(np.asarray(marks))
+        n_searches.append(search.call_count)
+    np.testing.assert_array_equal(*found)
+    assert found[0].any()
+    assert n_searches[0] < n_searches[1]
 
 
 @given(scenes(), st.sampled_from([1, 0.5, 300]), st.integers(1, 4))

@@ -204,7 +204,7 @@ def maximum_merge(
         marked = (places == start[plateau]) & ~is_none[plateau]
         for number, index in enumerate(blocks):
             own = slice(merged.offsets[number], merged.offsets[number + 1])
-            by_block[index] = {"marked": marked[own]}
+            by_block[index] = {"marked": marked[own], "place": places[own][marked[own]]}
     return by_block
 
 
@@ -212,25 +212,41 @@ def maximum_merge(
 @blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="2", threadsafe=True)
 def maximum_marks(
     image: Array,
-    merged: dict[str, NDArray[np.bool_]],
+    merged: Arrays,
     labels: Array | None = None,
     *,
     connectivity: int | None,
     block: StepBlock = injected,
 ) -> NDArray[np.bool_]:
-    """Find the pieces of plateaus of one block again, and mark the first voxels of maxima."""
+    """Mark the first voxels of the maxima of one block."""
+    whole = np.zeros(image.shape, bool)
+    if "place" in merged:
+        whole[_in_block(merged["place"], block)] = True
+        return whole
+    # Stores may hold what was merged when it did not say the places: the pieces are found again
     _, inner, _ = image_part(block)
     candidates, _ = kernels.maximum_candidates(image, labels, connectivity)
     own = kernels.by_region(candidates, labels)[inner]
     _, first = kernels.label_components(own, connectivity or own.ndim, by_value=True)
     marks = np.zeros(own.shape, bool)
     marks.reshape(-1)[first[merged["marked"]]] = True
-    whole = np.zeros(image.shape, bool)
     whole[inner] = marks
     return whole
 
 
 maximum_marks = maximum_marks.options(name="local_maxima")
+
+
+def _in_block(places: NDArray[np.int64], block: StepBlock) -> tuple[NDArray[np.intp] | int, ...]:
+    """Turn linear indices in the image into indices in what a block reads."""
+    axes = [axis for axis in block.function_axes if axis in block.axes]
+    sizes = tuple(block.image_roi.shape[block.axes.index(axis)] for axis in axes)
+    index = dict(zip(axes, np.unravel_index(places, sizes), strict=True))
+    start = block.image_roi.offset - block.read_roi.offset
+    return tuple(
+        index[axis] + start[block.axes.index(axis)] if axis in index else 0
+        for axis in block.function_axes
+    )
 
 
 @unpadded
