@@ -135,7 +135,7 @@ def flood_parts(
     n_parts = int(parts.max(initial=0)) if wanted is None else len(wanted) - 1
     takes = np.ones(n_parts + 1, bool) if wanted is None else wanted.copy()
     takes[0] = False
-    planted = np.flatnonzero(seeds)
+    planted = np.flatnonzero(seeds != 0)  # a third of the time that numbers themselves take
     number = parts.reshape(-1)[planted]
     planted, number = planted[takes[number]], number[takes[number]]
     labels = seeds.reshape(-1)[planted]
@@ -266,8 +266,12 @@ def parts_seen(
         for place, is_open in zip((0, -1), sides, strict=True):
             if is_open and parts.size:
                 is_cut[parts.take(place, axis=axis)] = True
-    for plane in parts[inner]:  # as indices numpy needs twice the memory, of all at once as well
-        reaches[plane] = True
+    within = parts[inner]
+    if within.size == parts.size:
+        reaches[:] = True
+    else:
+        for plane in within:  # as indices numbers take twice their memory, so not all at once
+            reaches[plane] = True
     reaches[0] = is_cut[0] = False
     return parts, reaches, is_cut
 
