@@ -118,16 +118,16 @@ def test_numbers_as_they_are_found_are_those_of_cc3d_for_any_values(shape, seed,
 
 
 @pytest.mark.parametrize("kind", ["u1", "u4", "i8"])
-@pytest.mark.parametrize("is_own", [False, True])
-def test_labels_are_looked_up_in_their_place_only_where_they_need_not_stay(kind, is_own):
+@pytest.mark.parametrize("in_place", [False, True])
+def test_labels_are_looked_up_in_their_place_only_where_they_need_not_stay(kind, in_place):
     labels = np.random.default_rng(0).integers(0, 9, (3, 50_000)).astype(kind)
     table = np.array([0, 5, 3, 8, 1, 7, 2, 6, 4], kind)  # chains: what is found is a label too
     before = labels.copy()
-    found = apply_lookup(table, labels, is_own=is_own)
+    found = apply_lookup(table, labels, in_place=in_place)
     np.testing.assert_array_equal(found, table[before])
     assert found.dtype == kind
-    assert np.shares_memory(found, labels) == (is_own and kind != "i8")
-    if not is_own:
+    assert np.shares_memory(found, labels) == (in_place and kind != "i8")
+    if not in_place:
         np.testing.assert_array_equal(labels, before)
 
 
