@@ -69,6 +69,22 @@ print(json.dumps(sorted(sys.modules)))
     assert {"numpy", "scutoid.steps", "scutoid.ops"}.isdisjoint(loaded)
 
 
+def test_writing_down_a_pipeline_loads_no_kernel():
+    code = """
+import json, sys
+import numpy as np
+import scutoid as sc
+
+image = sc.open(np.zeros((64, 64, 64), "uint16"))
+smooth = sc.gaussian(sc.median(image, size=3), sigma=2)
+labels = sc.label(sc.threshold(smooth, level=sc.otsu(smooth)))
+cells = sc.measure(labels, intensity=image)
+assert (smooth.dtype, labels.dtype) == (np.float32, np.uint32)
+print(json.dumps(sorted(sys.modules)))
+"""
+    assert {"scipy", "skimage", "cc3d", "zarr", "pandas"}.isdisjoint(in_fresh_python(code))
+
+
 def test_the_import_changes_no_global_state():
     code = """
 import json, logging, multiprocessing, os, signal, sys, threading, warnings

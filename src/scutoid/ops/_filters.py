@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -54,7 +54,19 @@ def _check(image: Image | Array, width: W, name: str, reach: Callable[[W], objec
         check_per_axis(width, image, name)
 
 
-@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1", threadsafe=True)
+def _float_type(image: np.dtype[Any]) -> type[np.floating[Any]]:
+    """Return the type in which images of a dtype are smoothed."""
+    return np.float64 if image == np.float64 else np.float32
+
+
+@blockwise(
+    halo=_radius,
+    dtype=_float_type,
+    check=_check_sigma,
+    block_invariant=True,
+    version="1",
+    threadsafe=True,
+)
 def gaussian(image: Array, *, sigma: float | Sequence[float]) -> Array:
     """Smooth by a Gaussian.
 
@@ -93,7 +105,7 @@ def gaussian(image: Array, *, sigma: float | Sequence[float]) -> Array:
 
 def _as_float(image: Array, place: str) -> Array:
     check_in_float64(image, place)
-    return image.astype(np.float64 if image.dtype == np.float64 else np.float32, copy=False)
+    return image.astype(_float_type(image.dtype), copy=False)
 
 
 def _plain(numbers: Widths) -> float | list[float]:
@@ -208,7 +220,14 @@ def _check_both(images: list[Image], low: Widths, high: Widths | None) -> None:
         _check(images[0], _upper(low, high), "high", _radius)
 
 
-@blockwise(halo=_wider, check=_check_both, block_invariant=True, version="1", threadsafe=True)
+@blockwise(
+    halo=_wider,
+    dtype=_float_type,
+    check=_check_both,
+    block_invariant=True,
+    version="1",
+    threadsafe=True,
+)
 def difference_of_gaussians(image: Array, *, low: Widths, high: Widths | None = None) -> Array:
     """Pass structures between two widths: the image smoothed a little, less smoothed a lot.
 
@@ -256,7 +275,14 @@ def difference_of_gaussians(image: Array, *, low: Widths, high: Widths | None = 
     return np.asarray(_smooth(values, low) - _smooth(values, upper))
 
 
-@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1", threadsafe=True)
+@blockwise(
+    halo=_radius,
+    dtype=_float_type,
+    check=_check_sigma,
+    block_invariant=True,
+    version="1",
+    threadsafe=True,
+)
 def laplacian_of_gaussian(image: Array, *, sigma: Widths) -> Array:
     """Sum up the second derivatives of the image smoothed by a Gaussian.
 

@@ -164,6 +164,28 @@ def test_a_step_with_another_dtype_in_some_blocks_is_refused(tmp_path) -> None:
         sc.run(fickle(sc.open(np.zeros((20, 20)))), store=tmp_path, executor="serial", block=10)
 
 
+def test_a_step_that_returns_another_dtype_than_its_rule_says_is_refused(tmp_path) -> None:
+    @sc.blockwise(retries=0, dtype=lambda image: np.promote_types(image, "float32"))
+    def halved(image):
+        return (image / 2).astype("float32")
+
+    narrow, wide = (sc.open(np.ones((9, 9), dtype)) for dtype in ("uint8", "float64"))
+    assert (halved(narrow).dtype, halved(wide).dtype) == (np.float32, np.float64)
+    sc.run(halved(narrow), store=tmp_path, executor="serial")
+    with pytest.raises(RunFailed, match="float32; dtype= said float64"):
+        sc.run(halved(wide), store=tmp_path, executor="serial")
+
+
+@pytest.mark.parametrize("dtype", ["object", "no dtype"])
+def test_a_rule_that_says_no_type_of_voxels_is_refused(dtype) -> None:
+    @sc.blockwise(dtype=lambda image: dtype)
+    def same(image):
+        return image
+
+    with pytest.raises(PipelineError, match="dtype= is"):
+        _ = same(sc.open(np.ones((9, 9)))).dtype
+
+
 def test_a_store_that_is_a_file_is_refused(tmp_path) -> None:
     (tmp_path / "s").write_text("x")
     with pytest.raises(StoreError, match="folder"):

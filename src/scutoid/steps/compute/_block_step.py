@@ -238,10 +238,11 @@ class BlockStep:
         if not fits:
             raise wrong_shape(self.spec, array.shape, sizes, layout.returned_axes)
         is_same = dtype is None or array.dtype.newbyteorder("=") == dtype
+        rule = self.spec.dtype_rule
         if not is_same and self.spec.dtype is None:
             raise StepError(
                 "a step returns the same dtype for every block",
-                value=f"{array.dtype}; a trial call returned {dtype}",
+                value=f"{array.dtype}; {'a trial call' if rule is None else 'dtype='} said {dtype}",
                 place=place,
                 remedy="give dtype= to the decorator",
             )

@@ -67,7 +67,9 @@ class StepSpec:
     check: Callable[..., None] | None = None
     """Raises what is wrong with the images and parameters of a call, before anything runs."""
     dtype: object = None
-    """dtype of an image output, or one for each; None: found by a trial call."""
+    """dtype of an image output, or one for each; None: what the function returns."""
+    dtype_rule: Callable[..., object] | None = None
+    """Tells, by the dtypes of the images, which the function returns; None: a trial call does."""
     position: tuple[str, ...] | None = None
     """Columns of a table output that hold a position in the block, in voxels."""
     labels: bool = False
@@ -132,6 +134,15 @@ class StepSpec:
             return tuple(self.dtype)
         return tuple(self.dtype if kind == "image" else None for kind in self.outputs)
 
+    def dtypes_for(self, images: Sequence[np.dtype[Any]]) -> tuple[object, ...]:
+        """Return the dtype of each output for images of these (None: no image, or not known)."""
+        dtypes = self.dtypes
+        if self.dtype_rule is not None:
+            found = self.dtype_rule(*images)
+            _check_dtype(found, ("image",), f"step {self.name!r}, for images of {images}")
+            dtypes = tuple(found if kind == "image" else None for kind in self.outputs)
+        return tuple(images[0] if dtype == "same" else dtype for dtype in dtypes)
+
 
 def make_spec(
     kind: Kind,
@@ -154,6 +165,10 @@ def make_spec(
     name = "step" if name == "<lambda>" else name
     place = f"step {name!r}"
     outputs = (out,) if isinstance(out, str) else tuple(out)
+    dtype = declared.get("dtype")
+    if kind == "blockwise" and callable(dtype) and not isinstance(dtype, type):
+        # No part of the key: blocks are held to it, so it changes no voxel.
+        declared |= {"dtype": None, "dtype_rule": dtype}
     _check_outputs(kind, outputs, place)
     _check_border(declared.get("border", "clip"), place)
     _check_dtype(declared.get("dtype"), outputs, place)

@@ -194,7 +194,7 @@ class Call(Node):
         The trial is made where a dtype is not declared, or if `is_tried`; else there is no sample.
         """
         kinds = self.spec.outputs
-        declared = [self.images[0].dtype if d == "same" else d for d in self.spec.dtypes]
+        declared = self.spec.dtypes_for([image.dtype for image in self.images])
         is_open = any(d is None and k == "image" for k, d in zip(kinds, declared, strict=True))
         samples = iter(self._trial(layout) if is_open or is_tried else ())
         dtypes: list[np.dtype[Any] | None] = []

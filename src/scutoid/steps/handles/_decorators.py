@@ -134,10 +134,11 @@ def blockwise(
     out : {"image", "table", "parts"} or tuple of these
         What the function returns: an image of the shape that it was given (scutoid crops the halo),
         a DataFrame, or a dict of small arrays a block.
-    dtype : dtype or tuple, optional
+    dtype : dtype, tuple or function, optional
         Of the image output(s), or "same" as the first image's; default: found by calling the
         function on a small array.  Floats are rounded to it; any other value that it does not hold
-        is refused, so a cast that is meant stands in the function.
+        is refused, so a cast that is meant stands in the function.  A function of the dtypes of
+        the images tells which dtype is returned, and spares that call.
     scale : int, Fraction, sequence or mapping
         Input voxels an output voxel: 2 halves the size of the images, ``Fraction(1, 2)`` doubles
         it; one for the spatial axes, or one an axis.  The function returns, for a region of `n`
