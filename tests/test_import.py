@@ -85,6 +85,35 @@ print(json.dumps(sorted(sys.modules)))
     assert {"scipy", "skimage", "cc3d", "zarr", "pandas"}.isdisjoint(in_fresh_python(code))
 
 
+def test_a_worker_of_images_loads_nothing_that_its_blocks_do_not_need():
+    code = """
+import json, sys
+from scutoid.executors import _worker
+from scutoid.steps.work import BlockWork
+from scutoid.ops import gaussian, label, threshold
+print(json.dumps(sorted(sys.modules)))
+"""
+    others = {"asyncio", "email", "importlib.metadata", "pandas", "scipy", "tensorstore"}
+    readers = {f"scutoid.arrays.{name}" for name in ("_open", "_pictures", "_tiff", "_planes")}
+    reports = {"scutoid.remote._files", "scutoid.steps.handles._shown"}
+    assert (others | readers | reports).isdisjoint(in_fresh_python(code))
+
+
+def test_objects_are_joined_across_blocks_without_scipy():
+    code = """
+import json, sys, tempfile
+import numpy as np
+import scutoid as sc
+
+mask = sc.threshold(sc.open(np.ones((40, 40))), level=0.5)
+with tempfile.TemporaryDirectory() as folder:
+    sc.run(sc.label(mask), store=folder, executor="serial", block=16)
+    assert np.asarray(sc.Store(folder)["label"]).max() == 1
+print(json.dumps(sorted(sys.modules)))
+"""
+    assert "scipy" not in in_fresh_python(code)
+
+
 def test_the_import_changes_no_global_state():
     code = """
 import json, logging, multiprocessing, os, signal, sys, threading, warnings

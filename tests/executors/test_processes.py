@@ -377,3 +377,13 @@ def test_a_worker_gives_back_what_another_step_has_freed(tmp_path):
     run_blocks([first, BlockTask("look", look, grid(1), after=(first,))], workers=1)
     freed, later = (int((tmp_path / name).read_text()) for name in ("freed", "later"))
     assert later < freed - 15_000_000
+
+
+def test_garbage_is_looked_for_in_blocks_but_not_among_what_was_imported(tmp_path):
+    def note(block):
+        import gc
+
+        (tmp_path / f"{block.index}").write_text(f"{gc.isenabled()} {gc.get_freeze_count() > 0}")
+
+    assert run_blocks(BlockTask("t", note, grid(4)), workers=2, executor="processes").ok
+    assert {(tmp_path / str(number)).read_text() for number in range(4)} == {"True True"}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import faces, global_first, label_components, merge_blocks
+from scutoid.kernels import faces, global_first, label_components, merge_blocks, number_unions
 
 
 def cut(shape, block_shape):
@@ -167,3 +169,18 @@ def test_linear_indices_of_a_block_become_those_of_the_image(case):
         offset = [s.start for s in where]
         found = global_first(np.arange(part.size), offset, part.shape, mask.shape)
         np.testing.assert_array_equal(found, part.reshape(-1))
+
+
+@given(
+    pairs=hnp.arrays(
+        "int64", st.tuples(st.integers(0, 40), st.just(2)), elements=st.integers(0, 29)
+    ),
+    seed=st.integers(0, 99),
+)
+def test_few_pairs_are_joined_as_many_are(pairs, seed):
+    places = np.random.default_rng(seed).permutation(90)[:30]
+    few, n_few = number_unions(places, pairs)
+    with mock.patch("scutoid.kernels._seams._MANY_PAIRS", -1):
+        many, n_many = number_unions(places, pairs)
+    assert n_few == n_many
+    np.testing.assert_array_equal(few, many)

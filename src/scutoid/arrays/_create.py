@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from scutoid.arrays._memory import check_unmasked
-from scutoid.arrays._open import open_source
 from scutoid.arrays._shard_notes import Notes
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._storage import Storage
-from scutoid.arrays._tiff_write import create_tiff
 from scutoid.arrays._zarr_write import create_zarr
 from scutoid.errors import GeometryError, MetadataError
 from scutoid.geometry import Coordinate, Roi, RoiLike
@@ -117,7 +115,7 @@ def create_image(
             label=label,
             overwrite=overwrite,
         ),
-        "tiff": lambda: create_tiff(Path(path), spec),
+        "tiff": lambda: _create_tiff(path, spec),
     }
     if format not in makers:
         raise MetadataError(
@@ -131,6 +129,12 @@ def create_image(
             remedy='give format="zarr", or one level',
         )
     return makers[format]()
+
+
+def _create_tiff(path: str | os.PathLike[str], spec: ImageSpec) -> ImageWriter:
+    from scutoid.arrays._tiff_write import create_tiff  # as long to load as all that zarr needs
+
+    return create_tiff(Path(path), spec)
 
 
 def _check_shards(shards: Sequence[int], block: Sequence[int], spec: ImageSpec) -> None:
@@ -233,6 +237,8 @@ class WritableImage:
         """
         region = block.read_roi
         output = np.zeros(tuple(region.shape), self.spec.dtype)
+        from scutoid.arrays._open import open_source  # the readers of all formats
+
         source = open_source(self.path)
         for part in block.neighbours:
             inside = part.intersect(self.spec.roi)
@@ -356,4 +362,6 @@ def _spec_of(like: Any) -> ImageSpec:
             origin=getattr(like, "origin", None),
             channels=tuple(getattr(like, "channels", None) or ()),
         )
+    from scutoid.arrays._open import open_source
+
     return open_source(like).spec

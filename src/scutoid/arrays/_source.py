@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scutoid.arrays._spec import ImageSpec
 from scutoid.errors import GeometryError, MetadataError, ParameterError, SourceError
 from scutoid.geometry import Roi
-from scutoid.remote import Ranged, RemoteFile
+
+if TYPE_CHECKING:
+    from scutoid.remote import Ranged, RemoteFile
 
 SourceKind = Literal["files", "zarr", "array", "dask", "url"]
 SourceMode = Literal["listing", "content"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +90,8 @@ def array_metadata(node: Node) -> ArrayMetadata:
 
 def _with_version(package: str) -> str:
     """Name a package, and its version where it was installed with its metadata."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"{package} {version(package)}"
     except PackageNotFoundError:

@@ -26,6 +26,8 @@ LEAVING_SECONDS = 5.0
 """A worker that closes its connection has this long to end."""
 
 _BOOT = (
+    "import gc\n"
+    "gc.disable()\n"  # until all is imported: none of it is garbage, and to look takes long
     "import sys, pickle\n"
     "from multiprocessing.connection import Connection\n"
     "c = Connection(int(sys.argv[1]))\n"

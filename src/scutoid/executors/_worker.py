@@ -229,6 +229,7 @@ class _Worker:
                 _limit_libraries()
             if not isinstance(work, Work):
                 raise TypeError(type(work).__name__)
+            _begin_collecting()
             _give_back_memory()  # what the blocks of another step had, this one may not need
             self._works[number] = work
             del self._payloads[number]
@@ -262,6 +263,13 @@ def _give_back_memory() -> None:
     if sys.platform.startswith("linux"):
         with suppress(AttributeError):  # glibc has it, musl keeps nothing
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def _begin_collecting() -> None:
+    """Look for garbage once the first work is loaded, and never among what came with it."""
+    if not gc.get_freeze_count():
+        gc.freeze()
+        gc.enable()
 
 
 def _limit_libraries() -> None:

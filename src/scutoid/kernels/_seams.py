@@ -32,6 +32,8 @@ from scutoid.kernels._components import checked_connectivity
 
 # Pairs are made distinct again once this many have been collected
 _PAIRS_HELD = 4_000_000
+_MANY_PAIRS = 5_000
+"""Joined in less time than it takes to load the graphs of scipy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,16 +178,9 @@ def number_unions(
     >>> number_unions(np.array([4, 0, 9]), np.array([[0, 2]]))
     (array([2, 1, 2], dtype=uint64), 2)
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     # Only pieces at seams enter the graph: most objects lie inside one block
     pieces, ends = np.unique(pairs, return_inverse=True)
-    ends = ends.reshape(-1, 2)
-    graph = coo_array(
-        (np.ones(len(ends), np.uint8), (ends[:, 0], ends[:, 1])), shape=(len(pieces), len(pieces))
-    )
-    n_unions, union = connected_components(graph, directed=False)
+    n_unions, union = _unions(ends.reshape(-1, 2), len(pieces))
     # The piece that holds the union's first voxel stands for all
     by_place = np.argsort(places[pieces])
     _, where = np.unique(union[by_place], return_index=True)
@@ -197,6 +192,33 @@ def number_unions(
     number = np.zeros(len(places), np.uint64)
     number[owners[np.argsort(places[owners])]] = np.arange(1, n_objects + 1, dtype=np.uint64)
     return number[root], n_objects
+
+
+def _unions(ends: NDArray[np.intp], n_pieces: int) -> tuple[int, NDArray[Any]]:
+    """Return how many unions there are, and which of them each piece is in."""
+    if len(ends) > _MANY_PAIRS:
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        joined = (np.ones(len(ends), np.uint8), (ends[:, 0], ends[:, 1]))
+        graph = coo_array(joined, shape=(n_pieces, n_pieces))
+        return connected_components(graph, directed=False)  # type: ignore[no-any-return]
+    above = list(range(n_pieces))  # a piece of the same union, of a lower number, or itself
+    for one, other in ends.tolist():
+        low, high = sorted((_root(above, one), _root(above, other)))
+        above[high] = low
+    for piece in range(n_pieces):
+        above[piece] = above[above[piece]]
+    of_union, union = np.unique(np.asarray(above, np.intp), return_inverse=True)
+    return len(of_union), union
+
+
+def _root(above: list[int], piece: int) -> int:
+    """Return the piece that has none above it, and shorten the way there."""
+    while above[piece] != piece:
+        above[piece] = above[above[piece]]
+        piece = above[piece]
+    return piece
 
 
 class _Seams:

@@ -22,7 +22,6 @@ from scutoid.steps import (
     making,
     with_options,
 )
-from scutoid.steps import open as open_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,8 +121,8 @@ def composed(function: Callable[..., object], /) -> object:
         items = (*given, *named.values())
         if any(is_lazy(item) for item in items) or not any(map(_is_array, items)):
             return function(*given, **named)
-        arrays = [open_image(item) if _is_array(item) else item for item in given]
-        named = {k: open_image(v) if _is_array(v) else v for k, v in named.items()}
+        arrays = [_opened(item) if _is_array(item) else item for item in given]
+        named = {k: _opened(v) if _is_array(v) else v for k, v in named.items()}
         return _read(function(*arrays, **named))
 
     return with_call_options(run)
@@ -144,7 +143,7 @@ def of_images(function: Callable[..., object], /) -> object:
     @functools.wraps(function)
     def run(*args: object, **kwargs: object) -> object:
         given = [opened(item) for item in args]
-        arrays = [open_image(item) if _is_array(item) else item for item in given]
+        arrays = [_opened(item) if _is_array(item) else item for item in given]
         result = function(*arrays, **kwargs)
         return result if any(map(is_lazy, given)) else _read(result)
 
@@ -164,7 +163,13 @@ def as_one(image: ImageLike) -> Image:
 def opened(item: R) -> R:
     """Open a dask array as an image; hand on anything else."""
     is_dask = type(item).__module__.startswith("dask.array")
-    return cast("R", open_image(item)) if is_dask else item
+    return cast("R", _opened(item)) if is_dask else item
+
+
+def _opened(item: object) -> Image:
+    from scutoid.steps import open as open_image  # readers of all formats, for who calls on arrays
+
+    return open_image(item)
 
 
 def _is_array(item: object) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from scutoid import remote
 from scutoid.durable import sync_folder
@@ -39,12 +39,13 @@ from scutoid.store._entry_folder import (
 )
 from scutoid.store._intact import is_intact, record_of, size_of, was_intact
 from scutoid.store._lock import Lock
-from scutoid.store._object_lock import LockAtUrl
 from scutoid.store._recipe import Recipe
-from scutoid.store._remote_result import RemoteResult
 from scutoid.store._working import folder_elsewhere, mark_above
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store.keys import digest_file
+
+if TYPE_CHECKING:
+    from scutoid.store._remote_result import RemoteResult
 
 Status = Literal["absent", "partial", "complete"]
 COMPLETED = "completed"
@@ -73,7 +74,7 @@ class Entry:
     @property
     def remote(self) -> RemoteResult | None:
         """The result at its URL; None where the folder is all there is."""
-        return RemoteResult(self.url, self.path) if self.url else None
+        return _result_at(self.url, self.path) if self.url else None
 
     def __reduce__(self) -> tuple[Callable[..., Entry], tuple[object, ...]]:
         there = self.remote
@@ -124,7 +125,11 @@ class Entry:
     def lock(self) -> AnyLock:
         """Return the lock of the result, which all machines have in common."""
         is_written = bool(self.url) and remote.is_writable_kind(self.url)
-        return LockAtUrl(self.path, self.url) if is_written else Lock(self.path)
+        if not is_written:
+            return Lock(self.path)
+        from scutoid.store._object_lock import LockAtUrl
+
+        return LockAtUrl(self.path, self.url)
 
     @property
     def recipe(self) -> Recipe | None:
@@ -451,12 +456,18 @@ class Entry:
             remove_own(self.path)
 
 
+def _result_at(url: str, folder: Path) -> RemoteResult:
+    from scutoid.store._remote_result import RemoteResult  # which few stores need
+
+    return RemoteResult(url, folder)
+
+
 def _sent(path: Path, name: str, key: str, url: str, token: str, mark: bytes) -> Entry:
     """Return the place of a result at a URL in the process that gets it."""
     if mark and mark_above(path) == mark:
         return Entry(path, name, key, url)
     folder = folder_elsewhere() / hashlib.sha256(url.encode()).hexdigest()[:16]
-    RemoteResult(url, folder / path.name).begin(token)
+    _result_at(url, folder / path.name).begin(token)
     return Entry(folder / path.name, name, key, url)
 
 

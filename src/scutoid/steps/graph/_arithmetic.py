@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, StepError
 from scutoid.kernels import check_in_float64
 from scutoid.steps.declaration import Options, StepSpec, make_spec
@@ -235,6 +234,8 @@ def _whole(name: str, function: Callable[..., object]) -> StepSpec:
 
 def _as_ref(item: Operand) -> Operand:
     if isinstance(item, np.ndarray) and item.ndim:
+        from scutoid.arrays import open_source
+
         return ImageRef(Opened(open_source(item), "array"))
     return item
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from scutoid.arrays import ArraySource, Stacking, open_source, open_stack, reading_of
+from scutoid import arrays  # whose readers are loaded with the first folder that is opened
 from scutoid.cached import cached_property
 from scutoid.errors import PipelineError, ScutoidError, SourceError
 from scutoid.steps.compute import Groups
@@ -61,7 +61,7 @@ class Opening:
     """Reads one file; None: as images are opened."""
     kind: OutputKind = "image"
     """What each member is."""
-    stacking: Stacking | None = None
+    stacking: arrays.Stacking | None = None
     """How the files of a member are stacked; None: each member is one file."""
     are_series: bool = False
     """Whether some members are images of files that hold several."""
@@ -82,25 +82,25 @@ class Opening:
             return Opened(self.open_series(files), shown)
         if self.stacking is not None and not isinstance(files, str):
             scale = {option: self.options.get(option) for option in _OF_THE_WHOLE}
-            return Opened(open_stack(files, self.stacking, self.open_file, **scale), shown)
+            return Opened(arrays.open_stack(files, self.stacking, self.open_file, **scale), shown)
         if self.reader is None:
-            return Opened(open_source(path, **self.options), shown)
+            return Opened(arrays.open_source(path, **self.options), shown)
         value = self._value(path, self.reader)
         if self.kind != "image":
             return Constant(value, shown)
-        return Opened(open_source(value, **self.options), shown)
+        return Opened(arrays.open_source(value, **self.options), shown)
 
-    def open_file(self, path: str) -> ArraySource:
+    def open_file(self, path: str) -> arrays.ArraySource:
         """Open one of the files that are stacked."""
         options = {k: v for k, v in self.options.items() if k not in _OF_THE_WHOLE}
         source = path if self.reader is None else self._value(path, self.reader)
-        return open_source(source, **options)
+        return arrays.open_source(source, **options)
 
-    def open_series(self, files: FileSeries) -> ArraySource:
+    def open_series(self, files: FileSeries) -> arrays.ArraySource:
         """Open one of the images of a file."""
         if isinstance(files.which, str):
-            return open_source(f"{files.path}/{files.which}", **self.options)
-        return open_source(files.path, **{**self.options, "series": files.which})
+            return arrays.open_source(f"{files.path}/{files.which}", **self.options)
+        return arrays.open_source(files.path, **{**self.options, "series": files.which})
 
     def _value(self, path: str, reader: Callable[[str], object]) -> object:
         value = call_reader(reader, path)
@@ -203,7 +203,7 @@ class OpenedFolder(Node):
         """Return what a key has of how the files of a member are read, besides the options."""
         if not self._has_readings:
             return ()
-        return reading_of("".join(files_in(self.paths[key])[:1]))
+        return arrays.reading_of("".join(files_in(self.paths[key])[:1]))
 
     @cached_property
     def _has_readings(self) -> bool:
@@ -214,7 +214,7 @@ class OpenedFolder(Node):
             each[-4:] if isinstance(each, str) else "".join(files_in(each)[:1])[-4:]
             for each in self.paths.values()
         }
-        return any(reading_of(ending) for ending in endings)
+        return any(arrays.reading_of(ending) for ending in endings)
 
 
 def kind_of(value: object) -> OutputKind:

@@ -28,7 +28,6 @@ from scutoid.steps.handles._partial import (
     check_partial,
     missing_members,
 )
-from scutoid.steps.handles._shown import collection_html
 from scutoid.steps.handles._single import Files, Image, Parts, Table, Value, missing_attribute
 
 if TYPE_CHECKING:
@@ -122,6 +121,8 @@ class Collection(Lazy, Generic[L]):
         return f"{type(self).__name__}({self.name!r}, {len(self)} members)"
 
     def _repr_html_(self) -> str:
+        from scutoid.steps.handles._shown import collection_html
+
         return collection_html(type(self).__name__, self.read_ref)
 
 

@@ -27,7 +27,6 @@ from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
 from scutoid.steps.handles._lazy import Lazy, remedy_for_image
 from scutoid.steps.handles._operators import ImageOperators, Operators
-from scutoid.steps.handles._shown import image_html, value_html
 from scutoid.steps.layout import Framed
 
 if TYPE_CHECKING:
@@ -236,6 +235,8 @@ class Image(Described, ImageOperators):
         return f"Image({self.name!r}, {axes}, {spec.shape}, {spec.dtype}{size}{times})"
 
     def _repr_html_(self) -> str:
+        from scutoid.steps.handles._shown import image_html
+
         return image_html(type(self).__name__, self.read_ref)
 
 
@@ -264,6 +265,8 @@ class Table(Lazy):
         return len(self.to_pandas())
 
     def _repr_html_(self) -> str:
+        from scutoid.steps.handles._shown import value_html
+
         return value_html(type(self).__name__, self.read_ref)
 
 
@@ -348,6 +351,8 @@ class Value(Operators):
         return np.array(self.get(), dtype=dtype, copy=copy)
 
     def _repr_html_(self) -> str:
+        from scutoid.steps.handles._shown import value_html
+
         return value_html(type(self).__name__, self.read_ref)
 
 

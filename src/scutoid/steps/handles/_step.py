@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from scutoid.arrays import SPATIAL, open_source
+from scutoid.arrays import SPATIAL
 from scutoid.blocks import Mask
 from scutoid.errors import MetadataError, PipelineError
 from scutoid.geometry import Roi
@@ -25,7 +25,6 @@ from scutoid.steps.handles._typed import (
     TypedCall,
 )
 from scutoid.steps.layout import MaskImage, ask
-from scutoid.store import states_of
 
 
 class Step(TypedCall[Function_co, One_co, Many_co]):
@@ -48,6 +47,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
         is_mapped = any(getattr(item, "is_collection", False) for item in inputs)
         if self.spec.check is not None and images and not is_mapped:
             ask(self.spec.check, "check", images, params, f"step {self.spec.label!r}")
+        from scutoid.store import states_of  # what works out keys; a worker calls on arrays alone
+
         call = make_call(
             self.spec,
             [_as_called(item) for item in inputs],
@@ -98,6 +99,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
         """Take arrays among lazy inputs as images, where the step cuts its inputs into blocks."""
         is_array = isinstance(item, np.ndarray) and item.ndim > 0
         if self.spec.kind != "step" and (is_array or _is_dask(item)):
+            from scutoid.arrays import open_source
+
             return Image(ImageRef(Opened(open_source(item), "array")))
         return item
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageWriter, Readable, open_source, write_kept
+from scutoid.arrays import ImageWriter, Readable, write_kept
 from scutoid.blocks import Block, Done
 from scutoid.errors import StoreError
 from scutoid.geometry import Coordinate, Roi
@@ -74,7 +74,7 @@ class BlockWork:
                     return Done(taken, is_empty=taken.is_empty, is_taken=True)
             # Blocks before this one are done for good, so what is read is not yet to change.
             with spending("reading"):
-                written = None if self.own is None else open_source(self.own)
+                written = self._own_image()
             results = self.given.compute(described, ready, written)
         with spending("writing"):
             result = self._write(block, results, digest)
@@ -88,6 +88,14 @@ class BlockWork:
                 yield None
             else:
                 yield layout.output_roi(block.write_roi, shape).shift(-offset)
+
+    def _own_image(self) -> Readable | None:
+        """Return what of its own image has been written, for a step that sees its neighbours."""
+        if self.own is None:
+            return None
+        from scutoid.arrays import open_source  # readers of all formats, which few workers need
+
+        return open_source(self.own)
 
     def _write(self, block: Block, results: Sequence[object], digest: bytes) -> BlockResult:
         images = [
