@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.reports._charts import Bars, Histogram, bars
 from scutoid.reports._facts import RunFacts, StepFacts
 from scutoid.reports._places import entry_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 _SIZES = ("size", "n_voxels", "volume", "area", "equivalent_diameter", "radius")
@@ -96,11 +98,18 @@ def _read(step: StepFacts, name: str, file: pq.ParquetFile) -> TableFacts:
     shown = () if regions is not None or n_rows < _LEAST_OBJECTS else _shown(columns, numbers)
     histograms = []
     for column in shown:
-        values = file.read([column]).column(0).to_numpy().astype(np.float64)
-        histogram = Histogram.of(column, values)
+        histogram = Histogram.of(column, _values(file.read([column]).column(0)))
         if histogram is not None:
             histograms.append(histogram)
     return TableFacts(step.name, name, n_rows, columns, tuple(histograms), regions)
+
+
+def _values(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return the numbers of a column, NaN where there is none, without loading pandas."""
+    if column.null_count:
+        column = column.cast("float64", safe=False).fill_null(np.nan)
+    parts = [np.from_dlpack(chunk) for chunk in column.chunks if len(chunk)]
+    return np.concatenate([np.zeros(0), *parts], dtype=np.float64)
 
 
 def _is_number(kind: Any) -> bool:
