@@ -207,3 +207,30 @@ def test_voxels_beside_another_region_are_those_with_such_a_neighbour(shape, dty
 def test_the_greatest_around_is_that_of_scipy(image) -> None:
     expected = ndimage.maximum_filter(image, size=3, mode="nearest")
     np.testing.assert_array_equal(_of_box(image, np.maximum), expected)
+
+
+@given(
+    hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=6),
+    st.sampled_from([None, bool, "u4"]),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=60)
+def test_candidates_are_those_that_no_neighbour_of_their_region_exceeds(shape, kind, seed) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(-3, 2, shape)  # the edge is no voxel of 0, and none is beyond it
+    inside = None if kind is None else rng.integers(0, 3, shape).astype(kind)
+    regions = np.ones(shape, "u4") if inside is None else inside.astype("u4")
+    for hops in range(1, len(shape) + 1):
+        structure = ndimage.generate_binary_structure(len(shape), hops)
+
+        def around(array, structure=structure):
+            windows = np.lib.stride_tricks.sliding_window_view(np.pad(array, 1), structure.shape)
+            return windows[..., structure]
+
+        own, level = regions[..., np.newaxis], image[..., np.newaxis]
+        near = (around(regions) == own) & (own != 0)
+        expected = (regions != 0) & ~(near & (around(image) > level)).any(axis=-1)
+        others = near & (around(image) == level) & ~around(expected)
+        candidates, rejected = maximum_candidates(image, inside, hops)
+        np.testing.assert_array_equal(candidates, expected)
+        np.testing.assert_array_equal(rejected, expected & others.any(axis=-1))

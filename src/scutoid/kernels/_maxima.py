@@ -146,11 +146,12 @@ def _highest_of_box(near: _Surroundings, hops: int) -> NDArray[np.int64]:
         structure = ndimage.generate_binary_structure(values.ndim, hops)
         highest = ndimage.maximum_filter(landscape, footprint=structure, mode="nearest")
     candidates = within & (landscape >= highest)
+    places = np.flatnonzero(np.pad(candidates, 1))
+    if regions.dtype == bool:
+        return places
     # What is higher may lie in another region; few voxels are left to look at one by one
     doubtful = np.flatnonzero(np.pad(_beside_another(regions, hops) & within & ~candidates, 1))
-    candidates = np.pad(candidates, 1).reshape(-1)
-    candidates[near.without_higher(doubtful)] = True
-    return np.flatnonzero(candidates)
+    return np.sort(np.concatenate([places, near.without_higher(doubtful)]))
 
 
 def local_maxima(
@@ -379,11 +380,14 @@ def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
 
 def _of_box(values: NDArray[Any], choose: np.ufunc) -> NDArray[Any]:
     """Choose among each voxel and all that touch it, at corners as well, axis by axis."""
+    chosen, of_pairs = np.empty_like(values), np.empty_like(values)
     for axis in range(values.ndim):
-        chosen, along = values.copy(), np.moveaxis(values, axis, 0)
-        target = np.moveaxis(chosen, axis, 0)
-        choose(target[1:], along[:-1], out=target[1:])
-        choose(target[:-1], along[1:], out=target[:-1])
+        if values.shape[axis] < 2:
+            continue
+        along, target, room = (np.moveaxis(a, axis, 0) for a in (values, chosen, of_pairs))
+        pairs = choose(along[:-1], along[1:], out=room[:-1])
+        target[0], target[-1] = pairs[0], pairs[-1]
+        choose(pairs[:-1], pairs[1:], out=target[1:-1])
         values = chosen
     return values
 
