@@ -391,7 +391,7 @@ def test_backends_of_other_packages_are_guarded(tmp_path, monkeypatch) -> None:
         def load(self):
             return Library(ZeroDivisionError("theirs"))
 
-    monkeypatch.setattr("scutoid.arrays._backends.entry_points", lambda group: [Entry()])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Entry()])
     with pytest.raises(SourceError, match=r"theirs(.|\n)*a\.own"):
         open_source(tmp_path / "a.own")
 

@@ -1,8 +1,8 @@
 from ._alone import look_at
 from ._axis_order import is_ngff
-from ._backends import IMAGE_ENDINGS, is_read_alone, may_be_image
 from ._create import ImageWriter, WritableImage, create, create_image
 from ._display import ChannelDisplay, without_windows
+from ._file_backends import IMAGE_ENDINGS, is_read_alone, may_be_image
 from ._file_sets import FileSet, sets_among
 from ._images_of import images_of
 from ._let_go import let_go

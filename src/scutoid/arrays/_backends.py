@@ -2,7 +2,8 @@
 
 A backend takes a source and a `Request` and returns an `ArraySource`, or None if the source is not
 its own.  Another package adds one by an entry point in the group ``scutoid.backends``; it is asked
-after ours, in the order of the names.
+after ours, in the order of the names.  Those of files and URLs, which are most of all code here,
+are loaded with the first of these.
 """
 
 from __future__ import annotations
@@ -10,34 +11,20 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 
-from scutoid.arrays._download import open_download
 from scutoid.arrays._guard import guarding
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
-from scutoid.arrays._microscopes import BACKENDS, MICROSCOPE_ENDINGS, open_other
-from scutoid.arrays._ome_companion import COMPANION_ENDINGS
-from scutoid.arrays._pictures import PICTURE_ENDINGS
-from scutoid.arrays._planes import FILE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._request import Request
 from scutoid.arrays._source import ArraySource
-from scutoid.arrays._tiff import TIFF_ENDINGS
-from scutoid.arrays._zarr import open_zarr
-from scutoid.arrays._zarr_nodes import read_node
-from scutoid.arrays._zarr_zip import ZIP_ENDINGS, is_zip, root_in, split_zip
+from scutoid.arrays._zarr_backend import open_local_zarr
+from scutoid.arrays._zarr_zip import split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute, broken_link
 from scutoid.regular import check_regular
-from scutoid.remote import refuse_secrets, without_query
-
-IMAGE_ENDINGS = (*FILE_ENDINGS, *ZIP_ENDINGS, ".zarr")
-"""Endings by which files and folders are known as images."""
-
-_READ_ALONE = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *ZIP_ENDINGS, ".zarr")
 
 Backend = Callable[[object, Request], ArraySource | None]
 
@@ -66,56 +53,18 @@ def _found(source: object, request: Request) -> ArraySource:
         opened = backend(source, request)
         if opened is not None:
             return opened
-    if isinstance(source, str) and Path(source).is_file():
-        other = open_other(source, request)
-        if other is not None:
-            return other
-    if not isinstance(source, str):
-        raise ParameterError(
-            "an image is a path, a URL, an array of numpy, dask or xarray",
-            value=type(source).__name__,
-            place="open",
-            remedy="several images are opened by sc.open_folder, which takes a list of paths"
-            if isinstance(source, (list, tuple))
-            else "make an array of it: sc.open(np.asarray(image))",
-        )
-    raise SourceError(
-        "an image is a zarr, a TIFF, a folder of planes, "
-        f"or a file that ends in {', '.join((*PICTURE_ENDINGS, *MICROSCOPE_ENDINGS))}",
-        value=Path(source).suffix or "no ending",
-        place=source,
-        remedy="a zarr in a zip ends in .zarr.zip or .ozx: rename it"
-        if source.lower().endswith(".zip")
-        else "convert it, or read it yourself and pass the array",
+    if isinstance(source, str):
+        from scutoid.arrays._file_backends import open_unknown
+
+        return open_unknown(source, request)
+    raise ParameterError(
+        "an image is a path, a URL, an array of numpy, dask or xarray",
+        value=type(source).__name__,
+        place="open",
+        remedy="several images are opened by sc.open_folder, which takes a list of paths"
+        if isinstance(source, (list, tuple))
+        else "make an array of it: sc.open(np.asarray(image))",
     )
-
-
-def may_be_image(path: str) -> bool:
-    """Whether a file or a folder is an image, as far as its ending and first bytes say.
-
-    Where other packages add backends, all may be; bioio is asked where it is installed.
-    """
-    if path.lower().endswith(IMAGE_ENDINGS) or os.path.isdir(path):  # noqa: PTH112
-        return True
-    from scutoid.arrays._bioio import is_read
-
-    try:
-        if can_open_file(path) or entry_points(group=BACKENDS):
-            return True
-        return is_read(path)
-    except OSError:  # it is told when it is opened
-        return True
-
-
-def is_read_alone(path: str) -> bool:
-    """Whether a file or folder is of a kind whose sources are `threadsafe`, as its ending says.
-
-    Examples
-    --------
-    >>> is_read_alone("a.TIF"), is_read_alone("a.czi")
-    (True, False)
-    """
-    return path.lower().endswith(_READ_ALONE) or os.path.isdir(path)  # noqa: PTH112
 
 
 def _location(text: str) -> str:
@@ -133,6 +82,10 @@ def _location(text: str) -> str:
 
 def _all_backends() -> Iterator[Backend]:
     yield from _BACKENDS.values()
+    from importlib.metadata import entry_points
+
+    from scutoid.arrays._microscopes import BACKENDS
+
     for entry in sorted(entry_points(group=BACKENDS), key=lambda entry: entry.name):
         yield entry.load()
 
@@ -161,48 +114,24 @@ def _xarray(source: object, request: Request) -> ArraySource | None:
 def _url(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or "://" not in source:
         return None
-    refuse_secrets(source)
-    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
-    if without_query(source).lower().endswith(endings):
-        return open_download(source, lambda path: open_file(path, request))
-    if is_zip(without_query(source)):
-        return open_download(source, lambda path: _open_zarr(root_in(path), request))
-    return _open_zarr(source.rstrip("/"), request)
+    from scutoid.arrays._file_backends import open_url
 
-
-def _zarr(source: object, request: Request) -> ArraySource | None:
-    if isinstance(source, str) and is_zip(source) and Path(source).is_file():
-        return _open_zarr(root_in(source), request)
-    if not isinstance(source, str) or not (Path(source).is_dir() or split_zip(source)):
-        return None
-    if read_node(source) is None and not source.endswith(".zarr"):
-        return None
-    return _open_zarr(source, request)
-
-
-def _open_zarr(location: str, request: Request) -> ArraySource:
-    return open_zarr(
-        location,
-        level=request.level,
-        mode=request.mode,
-        axes=request.axes,
-        allow_outside=request.allow_outside,
-        coordinate_system=request.coordinate_system,
-        given=request.given,
-        fills=request.missing == "fill",
-        series=request.series,
-    )
+    return open_url(source, request)
 
 
 def _file(source: object, request: Request) -> ArraySource | None:
-    if not isinstance(source, str) or not Path(source).is_file() or not can_open_file(source):
+    if not isinstance(source, str) or not Path(source).is_file():
         return None
-    return open_file(source, request)
+    from scutoid.arrays._planes import can_open_file, open_file
+
+    return open_file(source, request) if can_open_file(source) else None
 
 
 def _planes(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or not Path(source).is_dir():
         return None
+    from scutoid.arrays._planes import open_planes
+
     return open_planes(Path(source), request)
 
 
@@ -211,7 +140,7 @@ _BACKENDS: dict[str, Backend] = {
     "dask": _dask,
     "xarray": _xarray,
     "url": _url,
-    "zarr": _zarr,
+    "zarr": open_local_zarr,
     "file": _file,
     "planes": _planes,
 }

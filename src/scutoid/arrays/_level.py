@@ -5,8 +5,6 @@ from __future__ import annotations
 from scutoid.arrays._open import open_source
 from scutoid.arrays._request import Request
 from scutoid.arrays._source import ArraySource, WrappedSource
-from scutoid.arrays._tiff import TiffSource
-from scutoid.arrays._tiff_open import open_tiff
 from scutoid.arrays._zarr import ZarrSource
 
 
@@ -34,10 +32,14 @@ def source_at_level(source: ArraySource, level: int) -> ArraySource | None:
     while isinstance(source, WrappedSource):
         source = source.source
     axes = source.spec.axes
-    if isinstance(source, TiffSource):
-        number = source.series if source.is_one_of else None
-        return open_tiff(source.path, Request(axes=axes, level=level, series=number))
     if isinstance(source, ZarrSource) and source.pyramid:
         place = source.pyramid
         return open_source(place, axes=axes, level=level, allow_outside=True)
+    from scutoid.arrays._tiff import TiffSource
+
+    if isinstance(source, TiffSource):
+        from scutoid.arrays._tiff_open import open_tiff
+
+        number = source.series if source.is_one_of else None
+        return open_tiff(source.path, Request(axes=axes, level=level, series=number))
     return None

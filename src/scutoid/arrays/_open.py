@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from scutoid.arrays._backends import find_source
-from scutoid.arrays._microscopes import MicroscopeSource
 from scutoid.arrays._notes import unsettled
 from scutoid.arrays._ome_systems import no_systems
 from scutoid.arrays._request import Missing, Request, SeriesName, check_missing, check_series
 from scutoid.arrays._source import ArraySource, SourceMode, WrappedSource
 from scutoid.arrays._spec import ImageSpec
-from scutoid.arrays._tiff import TiffSource
 from scutoid.arrays._tiff_facts import STAGE
 from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import ratio, short_unit
-from scutoid.arrays._zarr import ZarrSource
 from scutoid.errors import MetadataError, ParameterError
 
 VoxelSizes: TypeAlias = float | Iterable[float | None] | Mapping[str, float]
@@ -106,9 +103,7 @@ def open_source(
     if isinstance(place, str):
         _check_stage(place, opened)
         place = None  # it has read it
-    if series is not None and not isinstance(
-        _innermost(opened), (TiffSource, ZarrSource, MicroscopeSource)
-    ):
+    if series is not None and not _may_hold_several(opened):
         raise ParameterError(
             "series= is for what may hold several images: TIFF, zarr, files of microscopes",
             value=series,
@@ -172,8 +167,18 @@ def _innermost(source: ArraySource) -> ArraySource:
     return source
 
 
+def _may_hold_several(opened: ArraySource) -> bool:
+    from scutoid.arrays._microscopes import MicroscopeSource
+    from scutoid.arrays._tiff import TiffSource
+    from scutoid.arrays._zarr import ZarrSource
+
+    return isinstance(_innermost(opened), (TiffSource, ZarrSource, MicroscopeSource))
+
+
 def _check_stage(place: str, opened: ArraySource) -> None:
     """See that a source is one that may give the position of its stage."""
+    from scutoid.arrays._tiff import TiffSource
+
     if place != STAGE or not isinstance(_innermost(opened), TiffSource):
         raise ParameterError(
             f'origin= is a number for each spatial axis, or "{STAGE}" for a TIFF',

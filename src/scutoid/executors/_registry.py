@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -67,6 +66,8 @@ def find_executor(executor: object) -> Executor:
     if executor in OURS:
         module, _, name = OURS[executor].partition(":")
         return cast("Executor", getattr(importlib.import_module(module), name)())
+    from importlib.metadata import entry_points
+
     preset = find_preset(executor)
     for entry in entry_points(group=GROUP, name=executor):
         if preset is not None and preset.place is not None:
@@ -199,6 +200,8 @@ def _own() -> str:
 
 
 def _unknown(executor: object) -> ParameterError:
+    from importlib.metadata import entry_points
+
     theirs = {entry.name for entry in entry_points(group=GROUP)}
     return ParameterError(
         "an executor is given by a known name, as a concurrent.futures.Executor, or as a client, "

@@ -26,7 +26,6 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from scutoid.arrays import is_read_alone
 from scutoid.steps.graph import (
     Call,
     CollectionRef,
@@ -129,6 +128,8 @@ def _source(ref: Ref | CollectionRef) -> Node:
 def _is_foreign(node: Node) -> bool:
     """Whether what is read is read by code of a user, such as the graph of a dask array."""
     if isinstance(node, OpenedFolder):
+        from scutoid.arrays import is_read_alone  # with the readers of files, which folders load
+
         files = (path for member in node.paths.values() for path in files_in(member))
         return node.opening.reader is not None or not all(map(is_read_alone, files))
     if not isinstance(node, Opened):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import cast
 
-from scutoid.arrays import given_readings, look_at
+from scutoid import arrays
 from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import normal
 from scutoid.remote import at_once
@@ -107,7 +107,7 @@ class FolderFiles:
         """Return the other files of those images that have any, by their keys."""
         found: dict[str, tuple[str, ...]] = {}
         readings = self._readings.setdefault(folder, {})
-        given = given_readings(folder.opening.options)
+        given = arrays.given_readings(folder.opening.options)
         for key, path in _each_file(folder):
             if "://" in path:
                 continue
@@ -135,8 +135,8 @@ class FolderFiles:
 
     def _looked_at(self, path: str) -> tuple[bool, str]:
         if self._memo is not None:
-            return self._memo.looked_at(path, look_at)
-        is_alone, readings = look_at(path)
+            return self._memo.looked_at(path, arrays.look_at)
+        is_alone, readings = arrays.look_at(path)
         return is_alone, ",".join(readings)
 
     def _own_digests(self, folder: OpenedFolder) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageSpec, add_limits, create_image, open_source, write_tiff
+from scutoid.arrays import ImageSpec, add_limits, create_image
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, SourceError, StepError
 from scutoid.spent import spending
@@ -187,6 +187,8 @@ class MemberWork:
     def _save(self, image: ImageRef, array: NDArray[Any], path: Path) -> SpecRecord | None:
         """Write an image; return what it is, if its format does not say so."""
         if path.suffix == ".tif":
+            from scutoid.arrays import write_tiff  # reads them too, in all their kinds
+
             write_tiff(path, array, image.framed.spec)
             return None
         spec, name = image.framed.spec, self._format(image)
@@ -237,6 +239,8 @@ class MemberWork:
 
 def _check_holds(path: Path, spec: ImageSpec, record: SpecRecord, name: str) -> None:
     """See that an image in a format that is not made for images can be read back as it was."""
+    from scutoid.arrays import open_source
+
     try:
         found = open_source(str(path), **record.to_dict()).spec
     except ScutoidError:

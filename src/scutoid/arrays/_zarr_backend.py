@@ -1,0 +1,37 @@
+"""The backend of zarrs on this machine: folders and zips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scutoid.arrays._request import Request
+from scutoid.arrays._source import ArraySource
+from scutoid.arrays._zarr import open_zarr
+from scutoid.arrays._zarr_nodes import read_node
+from scutoid.arrays._zarr_zip import is_zip, root_in, split_zip
+
+
+def open_local_zarr(source: object, request: Request) -> ArraySource | None:
+    """Open a folder or a zip that is a zarr."""
+    if isinstance(source, str) and is_zip(source) and Path(source).is_file():
+        return open_as_zarr(root_in(source), request)
+    if not isinstance(source, str) or not (Path(source).is_dir() or split_zip(source)):
+        return None
+    if read_node(source) is None and not source.endswith(".zarr"):
+        return None
+    return open_as_zarr(source, request)
+
+
+def open_as_zarr(location: str, request: Request) -> ArraySource:
+    """Open a zarr, as a request asks for it."""
+    return open_zarr(
+        location,
+        level=request.level,
+        mode=request.mode,
+        axes=request.axes,
+        allow_outside=request.allow_outside,
+        coordinate_system=request.coordinate_system,
+        given=request.given,
+        fills=request.missing == "fill",
+        series=request.series,
+    )
