@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 import scutoid as sc
-from scutoid.arrays import _zarr_metadata, files_of_array
+from scutoid.arrays import files_of_array
 from scutoid.arrays._zarr_metadata import written_out
 from scutoid.errors import SourceError
 
@@ -144,7 +144,7 @@ def test_readers_without_metadata_of_their_own_are_named_without_a_version(
     def version(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(_zarr_metadata, "version", version)
+    monkeypatch.setattr("importlib.metadata.version", version)
     path = rewritten(tmp_path / "a", "uint8", lambda m: m.update(zarr_format=4), chunks=(2, 3))
     with pytest.raises(SourceError, match="read by tensorstore and zarr\n"):
         sc.open(path)

@@ -10,7 +10,7 @@ import tifffile
 import zarr
 
 import scutoid as sc
-from scutoid.steps.planning import _folder_files
+from scutoid import arrays
 
 
 @sc.step
@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 def as_before(monkeypatch):
     """Read metadata as when keys began, as far as keys see it."""
-    monkeypatch.setattr(_folder_files, "look_at", lambda path: (True, ()))
+    monkeypatch.setattr(arrays, "look_at", lambda path: (True, ()))
 
 
 def test_only_members_that_are_read_otherwise_run_again(folder, tmp_path, monkeypatch) -> None:
@@ -85,10 +85,8 @@ def zarrs(folder):
 def test_a_file_is_looked_at_once_for_each_content(folder, tmp_path, monkeypatch, kind) -> None:
     store, looked = tmp_path / "results", []
     pattern = zarrs(folder) if kind == "zarr" else folder / "*.tif"
-    look_at = _folder_files.look_at
-    monkeypatch.setattr(
-        _folder_files, "look_at", lambda path: (looked.append(path), look_at(path))[1]
-    )
+    look_at = arrays.look_at
+    monkeypatch.setattr(arrays, "look_at", lambda path: (looked.append(path), look_at(path))[1])
     for path in folder.rglob("*"):  # long enough ago for its time to tell a change
         os.utime(path, (1e9, 1e9))
     sc.run(size(sc.open_folder(pattern)), store=store, executor="serial")
