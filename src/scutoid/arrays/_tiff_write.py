@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import re
+import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import IO, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._plain_array import PlainArray
 from scutoid.arrays._shard_notes import Notes, as_notes
 from scutoid.arrays._source import check_block, stored_values
@@ -26,7 +31,11 @@ from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
 
 _COLOURS = (3, 4)
+_PLANE = 2
 _OME_TYPES = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
+_AT_ONCE = 2**24
+"""Bytes of voxels up to which a file is made in memory."""
+_UUID = re.compile(rb"urn:uuid:[0-9a-f-]{36}")
 _SAMPLE = 2**15
 _WORTH_IT = 0.5
 _MAX_CLASSIC = 2**32 - 2**25
@@ -50,7 +59,17 @@ class Compression(TypedDict, total=False):
     compressionargs: dict[str, int]
 
 
-def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class WrittenTiff:
+    """What was written into a TIFF."""
+
+    voxels: NDArray[Any]
+    """The voxels, of the type of the image."""
+    checksum: int | None
+    """The CRC-32 of the file; None where it was not made in memory."""
+
+
+def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec) -> WrittenTiff:
     """Write an array as an OME-TIFF in one atomic step: to a temporary file, synced, renamed.
 
     Types and axes that OME does not know (bool, 64-bit integers) become a plain TIFF with the same
@@ -70,19 +89,78 @@ def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec
             value=f"{data.shape}, described as {spec.shape}",
             place=str(target),
         )
-    values = as_stored(stored_values(data, spec, str(target)))
+    voxels = stored_values(data, spec, str(target))
+    values = as_stored(voxels)
     with reporting(target), replacing(target) as new:
-        stored = values.reshape(at_least_2d(spec.shape))
-        put_tiff(new, stored, spec, **compression_of(values))
+        checksum = _put_array(new, values, spec)
+    return WrittenTiff(voxels, checksum)
 
 
-def put_tiff(path: Path, pages: Any, spec: ImageSpec, **options: Any) -> None:
-    """Write pages to a path, with what is known of the image.
+def _put_array(path: Path, values: NDArray[Any], spec: ImageSpec) -> int | None:
+    """Write an array to a path; return the CRC-32 of the file if it was made in memory."""
+    stored = values.reshape(at_least_2d(spec.shape))
+    compression = compression_of(values)
+    if not 0 < values.nbytes <= _AT_ONCE:
+        put_tiff(path, stored, spec, **compression)
+        return None
+    checksum = 0
+    with path.open("wb", buffering=0) as file:
+        for piece in _pieces(stored, spec, compression):
+            checksum = zlib.crc32(piece, checksum)
+            rest = piece
+            while rest.nbytes:
+                rest = rest[file.write(rest) :]
+    return checksum
+
+
+def _pieces(
+    stored: NDArray[Any], spec: ImageSpec, compression: Compression
+) -> Sequence[memoryview]:
+    """Return what a file consists of, one after the other."""
+    if compression:
+        content = io.BytesIO()
+        if stored.ndim == _PLANE:  # what tifffile takes for a page is plain
+            page = iter([_deflated(stored)])
+            put_tiff(content, page, spec, rowsperstrip=len(stored), **compression)
+        else:
+            put_tiff(content, stored, spec, **compression)
+        return (content.getbuffer(),)
+    # As every OME-XML has a number of its own, so has that of each file
+    named = f"urn:uuid:{uuid.uuid1()}".encode()
+    before, behind = (_UUID.sub(named, part) for part in _around(spec, spec.display))
+    return memoryview(before), memoryview(stored.reshape(-1).view(np.uint8)), memoryview(behind)
+
+
+def _deflated(page: NDArray[Any]) -> bytes:
+    """Compress a page for speed, as a strip of its own; what tifffile takes is slower at masks."""
+    plain = page.reshape(-1).view(np.uint8)
+    try:
+        from imagecodecs import zlibng_encode
+    except ImportError:
+        return zlib.compress(plain, 1)
+    return bytes(zlibng_encode(plain, 1))
+
+
+@lru_cache(maxsize=32)
+def _around(spec: ImageSpec, _display: tuple[ChannelDisplay, ...]) -> tuple[bytes, bytes]:
+    """Return what a file has before its voxels and behind them, if these are not compressed.
+
+    It depends on nothing but the description, and takes tifffile longer than the voxels of a small
+    image.
+    """
+    file = io.BytesIO()
+    start, _ = put_tiff(file, None, spec, returnoffset=True)
+    content = file.getbuffer()
+    return bytes(content[:start]), bytes(content[start + spec.nbytes :])
+
+
+def put_tiff(path: Path | IO[bytes], pages: Any, spec: ImageSpec, **options: Any) -> Any:
+    """Write pages to a path, with what is known of the image; returns what tifffile does.
 
     Parameters
     ----------
-    path : Path
-        Of the file.
+    path : Path or binary file
+        Of the file, or the file.
     pages : ndarray or iterator, optional
         As tifffile takes them; None: the place for them, filled with zeros.
     spec : ImageSpec
@@ -96,7 +174,7 @@ def put_tiff(path: Path, pages: Any, spec: ImageSpec, **options: Any) -> None:
         stored = np.dtype(np.uint8) if spec.dtype == bool else spec.dtype
         options |= {"shape": at_least_2d(spec.shape), "dtype": stored}
     # The byte order is fixed by numpy's native type, so that blocks are copied as they are.
-    tifffile.imwrite(path, pages, **_how(spec), **options)
+    return tifffile.imwrite(path, pages, **_how(spec), **options)
 
 
 @contextlib.contextmanager

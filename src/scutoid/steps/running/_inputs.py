@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,7 @@ from scutoid.steps.work import (
     HandedImage,
     Handover,
     ItemInput,
+    MemberHandover,
     MemberInput,
     PartInput,
     ValueInput,
@@ -111,6 +113,20 @@ class WorkerInputs:
         )
         return next(filter(None, handovers), None)
 
+    def handover_of_members(self, above: PlannedCall) -> MemberHandover | None:
+        """Return how images of members go on in memory to the steps of the plan that read them."""
+        if above.is_cached or not isinstance(above.call, MappedCall):
+            return None
+        readers = Counter(
+            item.output
+            for other in self._planned
+            if not other.is_cached and isinstance(other.call, MappedCall)
+            for item in (*other.call.inputs, *other.call.params.values())
+            if isinstance(item, CollectionRef) and item.kind == "image"
+            if self._planned.of(item) is above
+        )
+        return MemberHandover(f"{self._name}/{above.task}", dict(readers)) if readers else None
+
     def _readable(self, image: ImageRef) -> Readable:
         """Return what a worker reads an image from."""
         node = self._member(image.node) if isinstance(image.node, Member) else image.node
@@ -169,7 +185,7 @@ class WorkerInputs:
         """Return a value as a worker gets it: loaded there if a step makes it."""
         if isinstance(value, Gathered):
             keys = value.keys
-            given = self.of_members(value.collection, keys)
+            given = self._members(value.collection, keys)
             return Deferred(partial(members_by_key, given, keys, value.missing))
         if isinstance(value, ImageRef):
             return Deferred(WholeImage(self._readable(value), value.shape))
@@ -189,11 +205,20 @@ class WorkerInputs:
         """Return an input of a mapped call: one for each member, or one that all share."""
         if not isinstance(item, CollectionRef):
             return self._single_for_members(item)
-        given = self._members(item, keys)
+        above = self._planned.of(item)
+        is_image = above is not None and item.kind == "image"
+        return self._members(item, keys, self.handover_of_members(above) if is_image else None)
+
+    def _members(
+        self, item: CollectionRef, keys: Sequence[str], handover: MemberHandover | None = None
+    ) -> MemberInput:
+        """Return what gives each member of a collection, or the part that is taken of each."""
+        given = self._whole_members(item, keys, handover)
         return PartInput(given, item.parts) if item.parts else given
 
-    def _members(self, item: CollectionRef, keys: Sequence[str]) -> MemberInput:
-        """Return what gives each member of a collection."""
+    def _whole_members(
+        self, item: CollectionRef, keys: Sequence[str], handover: MemberHandover | None
+    ) -> MemberInput:
         node = item.node
         if isinstance(node, OpenedFolder):
             found = ((n, self._planned.keys.unreadable(node, key)) for n, key in enumerate(keys))
@@ -207,7 +232,7 @@ class WorkerInputs:
         above = self._planned.of(item)
         if above is None:
             raise PipelineError("a collection belongs to a planned step", value=item.name)
-        return ItemInput(above.items, tuple(keys), item.kind, item.output)
+        return ItemInput(above.items, tuple(keys), item.kind, item.output, handover)
 
     def _single_for_members(self, item: object) -> object:
         """Return a single input that every member gets, as something that can be sent."""

@@ -44,6 +44,7 @@ from scutoid.steps.work import (
     FinishWork,
     Handover,
     ItemPlace,
+    MemberHandover,
     MemberWork,
     StepWork,
 )
@@ -78,7 +79,7 @@ class TaskBuilder:
         self._packs: list[Pack] = []
         self._notes: list[NoteWriter] = []
         self._digests: list[DigestWriter] = []
-        self._handovers: list[Handover] = []
+        self._handovers: list[Handover | MemberHandover] = []
 
     def close(self) -> None:
         """Close the packs, and forget what nobody has read."""
@@ -344,6 +345,9 @@ class TaskBuilder:
         needed = None
         if each.needed is not None and each.done is not None:
             needed = each.needed | each.done
+        handover = self._inputs.handover_of_members(each)
+        if handover is not None:
+            self._handovers.append(handover)
         return BlockTask(
             each.task,
             MemberWork(
@@ -357,6 +361,7 @@ class TaskBuilder:
                 },
                 place=ItemPlace.of(each.entry),
                 own_columns=own_columns(call.groups),
+                handover=handover,
             ),
             BlockGrid(Roi((0,), (len(call.keys),)), 1),
             after=self._edges.of(call),

@@ -1,4 +1,5 @@
 from ._blocks import BlockWork, FinishWork, StepWork, WholeImage
+from ._handed_members import MemberHandover
 from ._handover import HandedImage, Handover
 from ._measured import Measured, Usage
 from ._member_files import ItemPlace
@@ -24,6 +25,7 @@ __all__ = [
     "ItemInput",
     "ItemPlace",
     "Measured",
+    "MemberHandover",
     "MemberInput",
     "MemberWork",
     "PartInput",

@@ -1,13 +1,15 @@
 """Blocks handed on in memory, from the step that wrote them to the next that reads the very same.
 
 A block is on the disk before it is handed on; whoever does not find it here, for it was computed in
-another process or had to make room, reads it from there.  Each is taken once.
+another process or had to make room, reads it from there.  Each is taken once by each reader.
+Images of members go the same way, whole.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,45 +19,65 @@ from numpy.typing import NDArray
 from scutoid.arrays import Readable
 from scutoid.geometry import Roi
 
-_LIMIT = 20 * 2**20
+LIMIT = 20 * 2**20
 """Bytes that wait in a process."""
+
+Key = tuple[str, Hashable]
+"""Name of a way from step to step, and what goes it: the region of a block, or a member."""
+
+
+@dataclass(slots=True)
+class _Held:
+    array: NDArray[Any]
+    readers: int
+    about: object
 
 
 class _Waiting:
-    """Blocks of this process that wait to be read."""
+    """Blocks and images of members of this process that wait to be read."""
 
     def __init__(self) -> None:
-        self._blocks: OrderedDict[tuple[str, Roi], NDArray[Any]] = OrderedDict()
+        self._held: OrderedDict[Key, _Held] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def put(self, key: tuple[str, Roi], block: NDArray[Any]) -> None:
-        if block.nbytes > _LIMIT:
+    def put(self, key: Key, own: NDArray[Any], *, readers: int = 1, about: object = None) -> None:
+        """Keep an array that nobody else has."""
+        if own.nbytes > LIMIT or readers < 1:
             return
-        own = np.array(block)  # what comes of the step's own array is its own affair
         with self._lock:
             self._remove(key)
-            self._blocks[key] = own
+            self._held[key] = _Held(own, readers, about)
             self._bytes += own.nbytes
-            while self._bytes > _LIMIT:
-                self._remove(next(iter(self._blocks)))
+            while self._bytes > LIMIT:
+                self._remove(next(iter(self._held)))
 
-    def take(self, key: tuple[str, Roi]) -> NDArray[Any] | None:
+    def take(self, key: Key) -> tuple[NDArray[Any], Any] | None:
+        """Return an array of the caller's own, if it is here, and what was put about it."""
         with self._lock:
-            return self._remove(key)
+            held = self._held.get(key)
+            if held is None:
+                return None
+            held.readers -= 1
+            if not held.readers:
+                self._remove(key)
+                return held.array, held.about
+            # As long as no other reader changes it
+            return np.array(held.array), held.about
 
     def forget(self, name: str) -> None:
+        """Drop all that goes one way."""
         with self._lock:
-            for key in [key for key in self._blocks if key[0] == name]:
+            for key in [key for key in self._held if key[0] == name]:
                 self._remove(key)
 
-    def _remove(self, key: tuple[str, Roi]) -> NDArray[Any] | None:
-        block = self._blocks.pop(key, None)
-        self._bytes -= 0 if block is None else block.nbytes
-        return block
+    def _remove(self, key: Key) -> None:
+        held = self._held.pop(key, None)
+        self._bytes -= 0 if held is None else held.array.nbytes
 
 
-_WAITING = _Waiting()
+WAITING = _Waiting()
+"""What waits in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +89,17 @@ class Handover:
 
     def put(self, roi: Roi, block: NDArray[Any]) -> None:
         """Hand a block on that was written."""
-        _WAITING.put((self.name, roi), block)
+        if block.nbytes <= LIMIT:  # what comes of the step's own array is its own affair
+            WAITING.put((self.name, roi), np.array(block))
 
     def take(self, roi: Roi) -> NDArray[Any] | None:
         """Take a block, if it is here; it is the caller's own."""
-        return _WAITING.take((self.name, roi))
+        found = WAITING.take((self.name, roi))
+        return None if found is None else found[0]
 
     def close(self) -> None:
         """Forget what nobody has taken in this process."""
-        _WAITING.forget(self.name)
+        WAITING.forget(self.name)
 
 
 @dataclass(frozen=True, slots=True)

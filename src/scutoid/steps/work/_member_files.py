@@ -50,9 +50,16 @@ class WrittenFiles:
         return path
 
     def record(
-        self, name: str, *, value_format: str | None = None, spec: SpecRecord | None = None
+        self,
+        name: str,
+        *,
+        value_format: str | None = None,
+        spec: SpecRecord | None = None,
+        checksum: int | None = None,
     ) -> FileRecord:
         """Describe a file or folder that was written; it is durable then.
+
+        It is read once more, unless its checksum is known.
 
         Raises
         ------
@@ -63,7 +70,8 @@ class WrittenFiles:
         nbytes = path.stat().st_size if path.is_file() else None
         contents = None if path.is_file() else contents_of(path)
         place = self._sent(path, name, contents) if self._url else None
-        return FileRecord(name, checksum_of(path), nbytes, value_format, spec, contents, place)
+        noted = checksum_of(path) if checksum is None else checksum
+        return FileRecord(name, noted, nbytes, value_format, spec, contents, place)
 
     def _sent(self, path: Path, name: str, contents: tuple[tuple[str, int], ...] | None) -> str:
         place = f"{self._below}/{name}"

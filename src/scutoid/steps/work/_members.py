@@ -43,11 +43,24 @@ from scutoid.steps.graph import (
 )
 from scutoid.steps.handles import Evaluation
 from scutoid.steps.results import FileRecord, MemberRecord, SpecRecord, plain_parts
+from scutoid.steps.work._handed_members import MemberHandover
 from scutoid.steps.work._member_files import ItemPlace, WrittenFiles
 from scutoid.store import choose_format, empty_folder
 
 _IN_MEMORY = 2**29
 _ENDINGS = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Saved:
+    """What is known of an image that was written."""
+
+    spec: SpecRecord | None
+    """What it is, if its format does not say so."""
+    checksum: int | None = None
+    """The CRC-32 of its file, if it is known already."""
+    voxels: NDArray[Any] | None = None
+    """What was stored, if its format says all that is known of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +81,8 @@ class MemberWork:
     """Where files of members go."""
     own_columns: tuple[str, ...] = ()
     """Of the collection's tables: no member's own are called so."""
+    handover: MemberHandover | None = None
+    """How images go to steps that read them."""
 
     def __call__(self, block: Block, **ready: object) -> tuple[dict[str, object], bytes]:
         """Run in a worker."""
@@ -168,8 +183,13 @@ class MemberWork:
             path = paths[image.output]
             array = None if path.suffix == ".zarr" else evaluation.value(image)
             with spending("writing"):
-                spec = None if array is None else self._save(image, array, path)
-                files[image.output] = written.record(written.name_of(path), spec=spec)
+                kept = None if array is None else self._save(image, array, path)
+                spec, checksum = (None, None) if kept is None else (kept.spec, kept.checksum)
+                name = written.name_of(path)
+                files[image.output] = written.record(name, spec=spec, checksum=checksum)
+                if kept is not None and kept.voxels is not None and self.handover is not None:
+                    member, described = self.member_keys[number], image.framed.spec
+                    self.handover.put(member, image.output, kept.voxels, described, path)
 
     def _format(self, image: ImageRef) -> str:
         storage = self.spec.options.storage
@@ -184,19 +204,19 @@ class MemberWork:
             )
         return storage.format
 
-    def _save(self, image: ImageRef, array: NDArray[Any], path: Path) -> SpecRecord | None:
-        """Write an image; return what it is, if its format does not say so."""
+    def _save(self, image: ImageRef, array: NDArray[Any], path: Path) -> _Saved:
+        """Write an image; return what is known of its file."""
         if path.suffix == ".tif":
             from scutoid.arrays import write_tiff  # reads them too, in all their kinds
 
-            write_tiff(path, array, image.framed.spec)
-            return None
+            written = write_tiff(path, array, image.framed.spec)
+            return _Saved(None, written.checksum, written.voxels)
         spec, name = image.framed.spec, self._format(image)
         choose_format(array, name).save(array, path)
         sizes = spec.voxel_size or spec.known_sizes
         record = SpecRecord(spec.axes, sizes, spec.unit, spec.origin, spec.time)
         _check_holds(path, spec, record, name)
-        return record
+        return _Saved(record)
 
     def _write_zarrs(
         self,
@@ -313,11 +333,15 @@ class ItemInput(MemberInput):
     """What each is."""
     output: int
     """Their number among the outputs of that step."""
+    handover: MemberHandover | None = None
+    """How images may come from that step."""
 
     def member(self, number: int) -> Ref:
         """Return the result of one member."""
         key = self.keys[number]
         item, member = self.stored.unchecked(key), self.stored.member_keys[key]
+        if self.handover is not None:
+            item = self.handover.take(member, self.output, item)
         node = FromStore(key, member, item, self.stored.outputs)
         return ref_of(node, self.kind, self.output)
 
