@@ -82,6 +82,10 @@ class Dispatcher:
         """Batches that are with workers."""
         return sum(map(len, self._seats.values()))
 
+    def share_of(self, worker: int) -> int | None:
+        """Return which of the workers it is, if each reads on its own."""
+        return None if self._n_shares == 1 else worker % self._n_shares
+
     @property
     def is_stuck(self) -> bool:
         """Whether nothing is running although there are workers for every task."""
@@ -181,7 +185,7 @@ class Dispatcher:
             return None
         while True:
             fresh = self._scheduler.next(
-                self._limits(worker), share=worker % self._n_shares, n_shares=self._n_shares
+                self._limits(worker), share=self.share_of(worker) or 0, n_shares=self._n_shares
             )
             if fresh is None or self._suits(fresh, worker):
                 return fresh

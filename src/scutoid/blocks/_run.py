@@ -307,6 +307,7 @@ class _Run:
     def _take_in(self, messages: Iterable[object]) -> None:
         """Journal all results that have arrived, then tell the scheduler."""
         done: dict[int, list[Success]] = defaultdict(list)
+        makers: dict[int, list[int | None]] = defaultdict(list)
         outcomes: list[tuple[Batch, Outcome, Sequence[ItemFailure], int]] = []
         for message in messages:
             match message:
@@ -318,13 +319,14 @@ class _Run:
                         outcome, refused = self._checked(batch, came)
                         success, n_taken = self._keeping.collect(batch, outcome)
                         done[batch.task].append(success)
+                        makers[batch.task].append(self._dispatcher.share_of(outcome.worker))
                         outcomes.append((batch, outcome, refused, n_taken))
                 case _:
                     self._take_note(message)
         for task, successes in done.items():
             self._keeping.journal(task, successes)
-            for indices, statuses, _ in successes:
-                self.scheduler.finished(task, indices, statuses)
+            for (indices, statuses, _), share in zip(successes, makers[task], strict=True):
+                self.scheduler.finished(task, indices, statuses, share=share)
         self.progress.idle.note(tuple(done))
         for batch, outcome, refused, n_taken in outcomes:
             self.progress.came_back(batch, outcome, n_taken)

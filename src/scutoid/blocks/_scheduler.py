@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ Statuses = NDArray[np.uint8]
 _WAITING, _ACTIVE = int(BlockStatus.WAITING), int(BlockStatus.ACTIVE)
 _DONE = (BlockStatus.WRITTEN, BlockStatus.EMPTY, BlockStatus.FOUND, BlockStatus.SKIPPED)
 _NEVER = (BlockStatus.FAILED, BlockStatus.ORPHANED)
+_LOOKED_AT = 64
+"""Places of a queue that are looked at for one that suits a worker."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,15 @@ class WorkerFailure:
     """By task, how many blocks will not run because of it."""
 
 
+class _Queued(NamedTuple):
+    """Blocks that are ready to run."""
+
+    attempt: int
+    indices: Ints
+    share: int | None = None
+    """The worker that made what they waited for, and may have it in memory."""
+
+
 @dataclass(slots=True, eq=False)
 class _Lane:
     """One task's blocks."""
@@ -68,8 +81,8 @@ class _Lane:
     """Lanes that wait for single blocks, and their links."""
     gated: list[int] = field(default_factory=list)
     """Lanes that wait for all blocks."""
-    queue: deque[tuple[int, Ints]] = field(default_factory=deque)
-    """Blocks ready to run, with their attempt."""
+    queue: deque[_Queued] = field(default_factory=deque)
+    """Blocks ready to run."""
     ready: ReadyQueue | None = None
     """The blocks that were ready from the start, not yet looked at; None while a gate is shut."""
     attempts: Statuses | None = None
@@ -81,10 +94,22 @@ class _Lane:
     abandoned: BlockStatus | None = None
     """The status of its blocks that cannot run, once the task has been given up as a whole."""
 
-    def push(self, attempt: int, indices: Ints, *, first: bool = True) -> None:
+    def push(
+        self, attempt: int, indices: Ints, *, first: bool = True, share: int | None = None
+    ) -> None:
         """Queue blocks, before all others or behind them."""
         self.n_queued += len(indices)
-        (self.queue.appendleft if first else self.queue.append)((attempt, indices))
+        (self.queue.appendleft if first else self.queue.append)(_Queued(attempt, indices, share))
+
+    def place_for(self, share: int | None) -> int | None:
+        """Return the first place in the queue that suits a worker; None: there is none.
+
+        To no worker in particular the first suits.
+        """
+        if share is None:
+            return 0 if self.queue else None
+        near = enumerate(islice(self.queue, _LOOKED_AT))
+        return next((n for n, each in near if each.share in (None, share)), None)
 
     def split(self, indices: Ints, n_shares: int) -> None:
         """Give each worker a part of blocks that lie together."""
@@ -181,17 +206,24 @@ class Scheduler:
             The most blocks in the batch, for all tasks or by task; 0: none of this task now.
         share, n_shares : int, optional
             The worker, and the number of workers, where each reads on its own: it gets blocks
-            that lie together, so that what it has read serves the next one too.
+            that lie together, so that what it has read serves the next one too; and not those
+            that wait for what another has made, as long as there are others.
         """
-        for number in range(len(self._lanes) - 1, -1, -1):
-            limit = limits if isinstance(limits, int) else limits[number]
-            if limit > 0:
-                batch = self._take(number, limit, share, n_shares)
+        wanted = range(len(self._lanes) - 1, -1, -1)
+        if not isinstance(limits, int):
+            wanted = [number for number in wanted if limits[number] > 0]  # type: ignore[assignment]
+        suiting = (None,) if n_shares == 1 else (share, None)
+        for suits in suiting:
+            for number in wanted:
+                limit = limits if isinstance(limits, int) else limits[number]
+                batch = self._take(number, limit, share, n_shares, suits)
                 if batch is not None:
                     return batch
         return None
 
-    def finished(self, task: int, indices: Ints, statuses: Statuses) -> None:
+    def finished(
+        self, task: int, indices: Ints, statuses: Statuses, *, share: int | None = None
+    ) -> None:
         """Note that blocks of a batch are done.
 
         Parameters
@@ -202,6 +234,8 @@ class Scheduler:
             The blocks.
         statuses : ndarray of uint8, shape (n,)
             `BlockStatus` WRITTEN, EMPTY or FOUND of each.
+        share : int, optional
+            The worker that did them, if each reads on its own: what waited for them is its first.
         """
         if len(indices) == 0:
             return
@@ -212,7 +246,7 @@ class Scheduler:
             lane.tally[status] += n
         self._n_open -= len(indices)
         for later, link in lane.links:
-            self._release(self._lanes[later], link, indices)
+            self._release(self._lanes[later], link, indices, share)
         if lane.gated and lane.is_satisfied:
             self._open_gates(lane)
 
@@ -263,7 +297,7 @@ class Scheduler:
         """
         lane = self._lanes[task]
         lane.abandoned = status
-        queued = [indices for _, indices in lane.queue]
+        queued = [each.indices for each in lane.queue]
         queued += [] if lane.shares is None else lane.shares.parts
         lane.queue.clear()
         lane.shares = None
@@ -272,14 +306,17 @@ class Scheduler:
             task, np.concatenate([*queued, np.flatnonzero(lane.states == _WAITING)]), status
         )
 
-    def _take(self, number: int, limit: int, share: int, n_shares: int) -> Batch | None:
+    def _take(
+        self, number: int, limit: int, share: int, n_shares: int, suits: int | None
+    ) -> Batch | None:
         lane = self._lanes[number]
         if lane.tally[_WAITING] + lane.tally[_ACTIVE] == 0:
             return None
         parts: list[Ints] = []
         attempt, wanted = 0, limit
         while wanted:
-            if not lane.queue:
+            place = lane.place_for(suits)
+            if place is None:
                 if parts and attempt > 1:
                     break
                 part = lane.take_share(share, wanted)
@@ -292,12 +329,15 @@ class Scheduler:
                     break
                 continue
             # A block that failed before goes alone: it may have to wait for room, or elsewhere.
-            if parts and (lane.queue[0][0] != attempt or attempt > 1):
+            queued = lane.queue[place]
+            if parts and (queued.attempt != attempt or attempt > 1):
                 break
-            attempt, indices = lane.queue.popleft()
+            attempt, indices, _ = queued
             if len(indices) > wanted:
-                lane.queue.appendleft((attempt, indices[wanted:]))
+                lane.queue[place] = queued._replace(indices=indices[wanted:])
                 indices = indices[:wanted]
+            else:
+                del lane.queue[place]
             parts.append(indices)
             wanted -= len(indices)
             lane.n_queued -= len(indices)
@@ -320,10 +360,10 @@ class Scheduler:
             lane.split(tile, n_shares)
         return True
 
-    def _activate(self, lane: _Lane, indices: Ints) -> None:
+    def _activate(self, lane: _Lane, indices: Ints, share: int | None) -> None:
         if len(indices):
             self._move(lane, indices, BlockStatus.ACTIVE)
-            lane.push(1, indices, first=False)
+            lane.push(1, indices, first=False, share=share)
 
     def _move(self, lane: _Lane, indices: Ints, status: BlockStatus) -> None:
         """Change the status of blocks that are waiting or active."""
@@ -365,7 +405,7 @@ class Scheduler:
                 self._open(self._lanes[later])
         lane.gated.clear()
 
-    def _release(self, lane: _Lane, link: Link, indices: Ints) -> None:
+    def _release(self, lane: _Lane, link: Link, indices: Ints, share: int | None) -> None:
         """Take finished upstream blocks off the counters; queue the blocks that are free now."""
         if lane.counts is None:
             return
@@ -375,7 +415,7 @@ class Scheduler:
                 continue
             numbers = freed.where(lane.counts, 0)
             if len(numbers):
-                self._activate(lane, numbers[lane.states[numbers] == _WAITING])
+                self._activate(lane, numbers[lane.states[numbers] == _WAITING], share)
 
     def _give_up(self, task: int, indices: Ints, status: BlockStatus) -> Mapping[int, int]:
         self._move(self._lanes[task], indices, status)

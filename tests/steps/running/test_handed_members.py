@@ -92,7 +92,7 @@ def all_of(store: Path, images) -> list[object]:
 def test_handed_images_are_what_their_files_hold(tmp_path, monkeypatch, opened, name):
     images = folder_of(tmp_path / "in", SPECS[name])
     handed = all_of(tmp_path / "handed", images)
-    monkeypatch.setattr(_handover, "LIMIT", 0)
+    monkeypatch.setattr(_handover.MEMBERS, "limit", 0)
     assert all_of(tmp_path / "read", images) == handed
 
 
@@ -129,12 +129,12 @@ def test_members_that_nobody_has_taken_are_forgotten(tmp_path):
 
     with pytest.raises(RunFailed):
         run(tmp_path / "s", sc.step(refused)(first), first)
-    assert not _handover.WAITING._held
-    assert _handover.WAITING._bytes == 0
+    assert not _handover.MEMBERS._held
+    assert _handover.MEMBERS._bytes == 0
 
 
 def test_what_has_to_make_room_is_read_from_its_file(tmp_path, monkeypatch, opened):
-    monkeypatch.setattr(_handover, "LIMIT", 2500)  # one image of float32, not two
+    monkeypatch.setattr(_handover.MEMBERS, "limit", 2500)  # one image of float32, not two
     images = folder_of(tmp_path / "in", SPECS["plain"])
     first = sc.step(brighter, out="image", dtype="float32")(images)
     sums = sc.step(sum_of)(first, tinted(first))

@@ -32,7 +32,7 @@ from scutoid.errors import ScutoidError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.graph import StoredOutputs
 from scutoid.steps.layout import Framed
-from scutoid.steps.work._handover import WAITING
+from scutoid.steps.work._handover import MEMBERS
 
 _MOST = 16 * 2**20
 """Bytes of an image that is handed on: a TIFF of so many is read in one piece."""
@@ -71,11 +71,11 @@ class MemberHandover:
         found = _as_read(spec, (spec.display, spec.notes), _File(str(path)))
         if found is not None:
             about = found, str(path)
-            WAITING.put((self.name, (member, output)), image, readers=readers, about=about)
+            MEMBERS.put((self.name, (member, output)), image, readers=readers, about=about)
 
     def take(self, member: str, output: int, stored: StoredOutputs) -> StoredOutputs:
         """Return the outputs of a member: one in memory, if it is here, the others as stored."""
-        found = WAITING.take((self.name, (member, output)))
+        found = MEMBERS.take((self.name, (member, output)))
         if found is None:
             return stored
         image, (spec, path) = found
@@ -83,7 +83,7 @@ class MemberHandover:
 
     def close(self) -> None:
         """Forget what nobody has taken in this process."""
-        WAITING.forget(self.name)
+        MEMBERS.forget(self.name)
 
 
 @dataclass(frozen=True, slots=True)

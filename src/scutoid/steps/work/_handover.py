@@ -20,7 +20,9 @@ from scutoid.arrays import Readable
 from scutoid.geometry import Roi
 
 LIMIT = 20 * 2**20
-"""Bytes that wait in a process."""
+"""Bytes of blocks that wait in a process."""
+OF_MEMBERS = 32 * 2**20
+"""The same of images of members: what a worker makes in two batches is read in the third."""
 
 Key = tuple[str, Hashable]
 """Name of a way from step to step, and what goes it: the region of a block, or a member."""
@@ -36,20 +38,21 @@ class _Held:
 class _Waiting:
     """Blocks and images of members of this process that wait to be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._held: OrderedDict[Key, _Held] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def put(self, key: Key, own: NDArray[Any], *, readers: int = 1, about: object = None) -> None:
         """Keep an array that nobody else has."""
-        if own.nbytes > LIMIT or readers < 1:
+        if own.nbytes > self.limit or readers < 1:
             return
         with self._lock:
             self._remove(key)
             self._held[key] = _Held(own, readers, about)
             self._bytes += own.nbytes
-            while self._bytes > LIMIT:
+            while self._bytes > self.limit:
                 self._remove(next(iter(self._held)))
 
     def take(self, key: Key) -> tuple[NDArray[Any], Any] | None:
@@ -76,8 +79,10 @@ class _Waiting:
         self._bytes -= 0 if held is None else held.array.nbytes
 
 
-WAITING = _Waiting()
-"""What waits in this process."""
+WAITING = _Waiting(LIMIT)
+"""Blocks that wait in this process."""
+MEMBERS = _Waiting(OF_MEMBERS)
+"""Images of members that wait in this process."""
 
 
 @dataclass(frozen=True, slots=True)
