@@ -82,14 +82,9 @@ class OpenFiles:
             held = self._held.get(key)
             if held is None:
                 with few_words(path):
-                    file = open_pages(path, ome=ome)
-                file.filehandle.set_lock(True)
-                held = self._held[key] = _Held(file)
+                    held = self._hold(key, open_pages(path, ome=ome))
             held.users += 1
             self._held.move_to_end(key)
-            if not self._closes_at_exit:
-                atexit.register(self.close)
-                self._closes_at_exit = True
         try:
             with few_words(path):
                 yield held.file
@@ -97,6 +92,26 @@ class OpenFiles:
             with self._lock:
                 held.users -= 1
                 self._close_idle(self._limit)
+
+    def keep(
+        self, file: TiffFile, path: str, stamps: tuple[Stamp, ...], *, ome: bool | str = True
+    ) -> None:
+        """Take a file that `open_pages` has opened, whose version is sure."""
+        key = path, stamps, ome
+        with self._lock:
+            if key in self._held:
+                file.close()
+                return
+            self._hold(key, file)
+            self._close_idle(self._limit)
+
+    def _hold(self, key: tuple[object, ...], file: TiffFile) -> _Held:
+        file.filehandle.set_lock(True)
+        held = self._held[key] = _Held(file)
+        if not self._closes_at_exit:
+            atexit.register(self.close)
+            self._closes_at_exit = True
+        return held
 
     def close(self) -> None:
         """Close all files that are not being read."""

@@ -15,12 +15,13 @@ from xml.etree import ElementTree as ET
 from scutoid.arrays._file_sets import set_of
 from scutoid.arrays._guard import check_system
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, first_tiff, ome_text
+from scutoid.arrays._parts import parts_at
 from scutoid.arrays._request import DESCRIBED, Request
-from scutoid.arrays._source import SourceFiles
+from scutoid.arrays._source import SourceFiles, stamp_of
 from scutoid.arrays._tiff import TiffSource
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.arrays._tiff_claims import check_ome, check_stacks, endless
-from scutoid.arrays._tiff_files import open_pages
+from scutoid.arrays._tiff_files import FILES, open_pages
 from scutoid.arrays._tiff_images import (
     choose,
     meant_images,
@@ -28,7 +29,7 @@ from scutoid.arrays._tiff_images import (
     page_images,
     series_at,
 )
-from scutoid.arrays._tiff_layout import layout_of
+from scutoid.arrays._tiff_layout import SMALL, layout_of
 from scutoid.arrays._tiff_metadata import ome_root, read_spec
 from scutoid.arrays._tiff_named import (
     check_files,
@@ -215,8 +216,20 @@ def _unfollowed(error: BaseException | None, path: str) -> MetadataError:
 
 def _open(path: str, request: Request, ome: bool | str) -> TiffSource:
     n_pages = count_pages(path)  # before a library follows them
-    with open_pages(path, ome=ome) as file:
-        return _describe(file, path, n_pages, request, ome)
+    stamp = stamp_of(path)
+    file = open_pages(path, ome=ome)
+    try:
+        source = _describe(file, path, n_pages, request, ome)
+    except BaseException:
+        file.close()
+        raise
+    # A small file by itself is often read next, whole; what lacks pages may have them by then
+    is_alone = source.files.stamps == (stamp,) and not source.spec.notes
+    if is_alone and stamp[0] <= SMALL and parts_at(path) is None:
+        FILES.keep(file, path, source.files.stamps, ome=ome)
+    else:
+        file.close()
+    return source
 
 
 @dataclass(frozen=True, slots=True)
