@@ -6,11 +6,13 @@ for all of the file.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,14 @@ _READERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 """What reads a header, by the version of the format; the third is of names of fields alone."""
+
+
+_BYTES_OF_SIZE = {(1, 0): 2, (2, 0): 4}
+"""Bytes that say how long the text of a header is."""
+_LONGEST = 2000
+"""Bytes of a text that is remembered: those of arrays of numbers are shorter."""
+_Fields: TypeAlias = tuple[tuple[int, ...], bool, np.dtype[Any]]
+"""Shape, whether the first axis is the fastest, and type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ def npy_header(path: str) -> NpyHeader:
         version = np.lib.format.read_magic(file)
         if version not in _READERS:
             raise ValueError(f"version {version} of npy is not one of numbers")
-        shape, is_fortran, dtype = _READERS[version](file)
+        shape, is_fortran, dtype = _read_fields(file, version)
         header = NpyHeader(tuple(shape), dtype, bool(is_fortran), file.tell())
         size = os.fstat(file.fileno()).st_size
     if dtype.hasobject:
@@ -64,6 +74,22 @@ def npy_header(path: str) -> NpyHeader:
     if min(shape, default=0) < 0 or needed > size:
         raise ValueError(f"an array of shape {shape} ends at byte {needed}, the file has {size}")
     return header
+
+
+def _read_fields(file: BinaryIO, version: tuple[int, int]) -> _Fields:
+    """Read what stands behind the version; the text of many files is the same."""
+    start = file.tell()
+    size = file.read(_BYTES_OF_SIZE[version])
+    text = file.read(length) if (length := int.from_bytes(size, "little")) <= _LONGEST else b""
+    if length != len(text):  # too long, or cut off: numpy says so
+        file.seek(start)
+        return _READERS[version](file)
+    return _fields_of(version, size + text)
+
+
+@lru_cache(maxsize=256)
+def _fields_of(version: tuple[int, int], text: bytes) -> _Fields:
+    return _READERS[version](io.BytesIO(text))
 
 
 def read_npy(path: str, header: NpyHeader, region: tuple[slice, ...]) -> NDArray[Any]:
