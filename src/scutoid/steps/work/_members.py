@@ -87,14 +87,14 @@ class MemberWork:
     def __call__(self, block: Block, **ready: object) -> tuple[dict[str, object], bytes]:
         """Run in a worker."""
         with self.place.writing() as written:
-            record, packed = self._made(block.index, written, ready)
+            record, payload = self._made(block.index, written, ready)
         with spending("writing"):
-            return record.to_dict(), encode(packed)
+            return record.to_dict(), payload
 
     def _made(
         self, number: int, written: WrittenFiles, ready: Mapping[str, object]
-    ) -> tuple[MemberRecord, list[object]]:
-        """Make a member; returns what is known of its files, and what lies in none."""
+    ) -> tuple[MemberRecord, bytes]:
+        """Make a member; returns what is known of its files, and what lies in none, packed."""
         call = make_call(
             self.spec,
             [self._own(item, number) for item in self.inputs],
@@ -108,6 +108,7 @@ class MemberWork:
         evaluation = Evaluation(ready=ready, folder=folder)
         files: dict[int, FileRecord] = {}
         packed: list[object] = []
+        values: dict[int, int] = {}
         results = [ref_of(call, kind, n) for n, kind in enumerate(self.spec.outputs)]
         images = [ref for ref in results if isinstance(ref, ImageRef)]
         self._write(call, images, evaluation, number, written, files)
@@ -124,12 +125,34 @@ class MemberWork:
                 packed.append(None)
             elif isinstance(value, BlockParts):
                 packed.append(plain_parts(value))
-            elif (file := self._saved(value, stem, written)) is not None:
-                files[output] = file
+            elif self.spec.value_format is not None:
+                files[output] = self._saved(value, stem, written)
                 packed.append(None)
             else:
+                values[output] = len(packed)
                 packed.append(value)
-        return MemberRecord(self.keys[number], files), packed
+        with spending("writing"):
+            payload = self._encoded(packed, values, number, written, files)
+        return MemberRecord(self.keys[number], files), payload
+
+    def _encoded(
+        self,
+        packed: list[object],
+        values: Mapping[int, int],
+        number: int,
+        written: WrittenFiles,
+        files: dict[int, FileRecord],
+    ) -> bytes:
+        """Pack what lies in no file; values that cannot be packed get files of their own."""
+        try:
+            return encode(packed)
+        except StepError:
+            for output, slot in values.items():
+                if not _can_be_packed(packed[slot]):
+                    stem = self._stem(number, output)
+                    files[output] = self._saved(packed[slot], stem, written)
+                    packed[slot] = None
+            return encode(packed)
 
     def _check_columns(self, table: Any, number: int) -> None:
         place = f"step {self.spec.label!r}, table of member {self.keys[number]!r}"
@@ -143,18 +166,10 @@ class MemberWork:
         suffix = "" if output == 0 else f"-{output + 1}"
         return f"{self.keys[number]}.{self.member_keys[number][:8]}{suffix}"
 
-    def _saved(self, value: object, stem: str, written: WrittenFiles) -> FileRecord | None:
-        """Save a value as a file of its own, if that is asked for or it cannot be packed."""
-        asked = self.spec.value_format
+    def _saved(self, value: object, stem: str, written: WrittenFiles) -> FileRecord:
+        """Save a value as a file of its own."""
         with spending("writing"):
-            if asked is None:
-                try:
-                    encode([value])
-                except StepError:
-                    pass
-                else:
-                    return None
-            chosen = choose_format(value, asked)
+            chosen = choose_format(value, self.spec.value_format)
             name = f"{stem}{chosen.suffix}"
             chosen.save(value, written.place(name))
             return written.record(name, value_format=chosen.name)
@@ -255,6 +270,14 @@ class MemberWork:
                 place = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
                 with spending("writing"):
                     writers[image.output].write(place.shift(-framed.offset), found)
+
+
+def _can_be_packed(value: object) -> bool:
+    try:
+        encode([value])
+    except StepError:
+        return False
+    return True
 
 
 def _check_holds(path: Path, spec: ImageSpec, record: SpecRecord, name: str) -> None:
