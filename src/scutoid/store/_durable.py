@@ -74,6 +74,8 @@ def make_folder(path: Path) -> None:
         If it cannot be made.
     """
     with storing(path):
+        if path.is_dir():  # as it is for each file of each member but the first
+            return
         missing = [path, *path.parents]
         missing = missing[: next(i for i, place in enumerate(missing) if place.exists())]
         for folder in reversed(missing):
