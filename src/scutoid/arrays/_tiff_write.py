@@ -128,17 +128,17 @@ def _pieces(
     # As every OME-XML has a number of its own, so has that of each file
     named = f"urn:uuid:{uuid.uuid1()}".encode()
     before, behind = (_UUID.sub(named, part) for part in _around(spec, spec.display))
-    return memoryview(before), memoryview(stored.reshape(-1).view(np.uint8)), memoryview(behind)
+    return memoryview(before), stored.reshape(-1).view(np.uint8).data, memoryview(behind)
 
 
 def _deflated(page: NDArray[Any]) -> bytes:
     """Compress a page for speed, as a strip of its own; what tifffile takes is slower at masks."""
-    plain = page.reshape(-1).view(np.uint8)
+    plain = page.reshape(-1).view(np.uint8).data
     try:
         from imagecodecs import zlibng_encode
     except ImportError:
         return zlib.compress(plain, 1)
-    return bytes(zlibng_encode(plain, 1))
+    return bytes(zlibng_encode(plain.tobytes(), 1))
 
 
 @lru_cache(maxsize=32)

@@ -206,8 +206,9 @@ class WorkerInputs:
         if not isinstance(item, CollectionRef):
             return self._single_for_members(item)
         above = self._planned.of(item)
-        is_image = above is not None and item.kind == "image"
-        return self._members(item, keys, self.handover_of_members(above) if is_image else None)
+        if above is None or item.kind != "image":
+            return self._members(item, keys)
+        return self._members(item, keys, self.handover_of_members(above))
 
     def _members(
         self, item: CollectionRef, keys: Sequence[str], handover: MemberHandover | None = None
