@@ -25,6 +25,9 @@ def is_installed(file: str) -> bool:
     >>> is_installed(os.__file__), is_installed("cells.py")
     (True, False)
     """
-    path = os.path.join(os.path.abspath(file), "")  # noqa: PTH100, PTH118
+    try:
+        path = os.path.join(os.path.abspath(file), "")  # noqa: PTH100, PTH118
+    except OSError:  # some modules say no folder, and the working folder is gone
+        return False
     parts = Path(path).parts
     return path.startswith(_installed()) or "site-packages" in parts or "dist-packages" in parts

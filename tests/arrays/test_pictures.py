@@ -179,7 +179,7 @@ def test_keys_of_members_say_how_pictures_are_read(tmp_path, monkeypatch) -> Non
     sc.run(totals, store=tmp_path / "store")
     assert sc.plan(totals, store=tmp_path / "store").is_done
     monkeypatch.setattr(
-        "scutoid.steps.graph._opened_folder.reading_of",
+        "scutoid.arrays.reading_of",
         lambda path: ("another",) if path.endswith("png") else reading_of(path),
     )
     again = total(sc.open_folder(tmp_path / "*"))

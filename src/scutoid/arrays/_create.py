@@ -315,6 +315,7 @@ def create(
     --------
     >>> import tempfile
     >>> import numpy as np
+    >>> from scutoid.arrays import open_source
     >>> from scutoid.geometry import Roi
     >>> raw = np.ones((64, 64), "uint8")
     >>> with tempfile.TemporaryDirectory() as folder:

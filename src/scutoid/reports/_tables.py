@@ -106,10 +106,19 @@ def _read(step: StepFacts, name: str, file: pq.ParquetFile) -> TableFacts:
 
 def _values(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return the numbers of a column, NaN where there is none, without loading pandas."""
-    if column.null_count:
-        column = column.cast("float64", safe=False).fill_null(np.nan)
-    parts = [np.from_dlpack(chunk) for chunk in column.chunks if len(chunk)]
+    parts = [_values_of(chunk) for chunk in column.chunks if len(chunk)]
     return np.concatenate([np.zeros(0), *parts], dtype=np.float64)
+
+
+def _values_of(chunk: pa.Array) -> NDArray[Any]:
+    if not chunk.null_count:
+        return np.from_dlpack(chunk)
+    numbers = chunk.cast("float64", safe=False)
+    kind, data = numbers.type, numbers.buffers()[1]
+    # Of pyarrow 26 also fill_null loads pandas, as it makes a scalar
+    bare = type(numbers).from_buffers(kind, len(numbers), [None, data], offset=numbers.offset)
+    is_there = np.from_dlpack(chunk.is_valid().cast("uint8"))
+    return np.where(is_there != 0, np.from_dlpack(bare), np.nan)
 
 
 def _is_number(kind: Any) -> bool:
