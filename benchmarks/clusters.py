@@ -70,12 +70,12 @@ def blocks(sizes, n_map, repeats):
     rows = [
         [
             "scutoid" if case in ours else "client.map",
-            f"{median(runs, 'n'):,}",
+            f"{median(runs, 'n'):,.0f}",
             f"{median(runs, 'us'):.2f}",
             f"{ratio(runs, found[map_of_dask], 'us'):.4f}",
             f"{median(runs, 'start'):.2f}",
             f"{median(runs, 'up'):.2f}",
-            f"{median(runs, 'tasks'):,}",
+            f"{median(runs, 'tasks'):,.0f}",
             f"{median(runs, 'mb'):.0f}",
             *(f"{median(runs, f'{name}_us'):.2f}" for name in ("driver", "scheduler", "workers")),
         ]
