@@ -36,6 +36,10 @@ def facts_of(image, *, voxel_size, origin):
     return [float(image.sum()), image.dtype.name, list(image.shape), voxel_size, origin]
 
 
+def sum_of_one(image):
+    return int(image.sum())
+
+
 def sum_of(one, other):
     return float((one + other).sum())
 
@@ -118,6 +122,27 @@ def test_each_reader_gets_voxels_of_its_own(tmp_path):
     wanted = {key: float(np.asarray(first[key]).sum()) for key in first}
     assert zero.to_dict() == dict.fromkeys(wanted, 0.0)
     assert sums.to_dict() == wanted
+
+
+def test_an_array_that_a_step_fills_again_is_not_handed_on(tmp_path, monkeypatch):
+    images = folder_of(tmp_path / "in", SPECS["plain"])
+    buffer = np.zeros(SPECS["plain"].shape, "uint16")
+    put, shared = _handover.MEMBERS.put, []
+
+    def noting(key, own, **given):
+        shared.append(np.shares_memory(own, buffer))
+        put(key, own, **given)
+
+    def filled(image):
+        buffer[...] = image + 1
+        return buffer
+
+    monkeypatch.setattr(_handover.MEMBERS, "put", noting)
+    made = sc.step(filled, out="image", dtype="uint16", version="1")(images)
+    total = sc.step(sum_of_one)(made)
+    run(tmp_path / "store", made, total)
+    assert shared == [False] * 3
+    assert total.to_dict() == {key: int((np.asarray(images[key]) + 1).sum()) for key in total}
 
 
 def test_members_that_nobody_has_taken_are_forgotten(tmp_path):
