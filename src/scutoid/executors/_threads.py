@@ -91,10 +91,12 @@ class _ThreadsWorkerPool:
             bench.cancelled = True
             inbox.put(None)
         end = time.monotonic() + grace
-        for thread in self._threads:
-            thread.join(max(end - time.monotonic(), 0))
-        if self._limits is not None:
-            self._limits.restore_original_limits()
+        try:
+            for thread in self._threads:
+                thread.join(max(end - time.monotonic(), 0))
+        finally:  # Ctrl-C may end the wait
+            if self._limits is not None:
+                self._limits.restore_original_limits()
 
     def _work(self, bench: Workbench, inbox: queue.SimpleQueue[Job | None]) -> None:
         self._messages.put(Joined(bench.worker))
