@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -345,6 +346,20 @@ def test_an_own_cluster_leaves_no_process_and_no_line(
     printed = capfd.readouterr()
     assert printed.out == "a function prints\n" * 2
     assert "distributed" not in printed.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs the maps of /proc")
+def test_an_own_cluster_leaves_no_semaphore(wait_for, own_folder):
+    files = {}
+
+    def mapped(block):
+        """Files of the semaphores that this worker has in common with its nanny."""
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        return {line.split()[-1] for line in lines if "/sem.mp-" in line}
+
+    run_blocks(BlockTask("t", mapped, grid(1), collect=files.update), executor="dask", workers=1)
+    assert files[0]
+    wait_for(lambda: not any(map(os.path.exists, files[0])))
 
 
 def children():

@@ -111,6 +111,7 @@ class OwnCluster:
         for process in self._processes:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # a nanny's worker too
+            process.kill()  # one that has no group yet
         for process in self._processes:
             process.wait()
         self._stack.close()
@@ -185,10 +186,27 @@ class OwnCluster:
 def serve(driver: int) -> None:
     """Be what stdin says, a scheduler or a nanny, until the driver ends."""
     _die_with(driver)
+    _track_semaphores_outside_of_the_group()
     spec = sys.stdin.read()
     from distributed.cli.dask_spec import main
 
     main(["--spec", spec])
+
+
+def _track_semaphores_outside_of_the_group() -> None:
+    """Start what removes the semaphores of a nanny and its worker where `close` does not end it.
+
+    They have names, so that the worker finds them: a file each in ``/dev/shm``, which is small in
+    containers.  A process of multiprocessing's removes them once the nanny and the worker have
+    ended; it leaves signals of a terminal alone, and belongs to the driver's group here.
+    """
+    from multiprocessing import resource_tracker
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C, for as long as it is outside
+    os.setpgid(0, os.getpgid(os.getppid()))
+    resource_tracker.ensure_running()
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, before)
 
 
 def temporary_security() -> DaskSecurity:
