@@ -162,6 +162,39 @@ FIRST_CODE = {
 """Digests that differ by the first rule, by which earlier versions have stored."""
 
 
+def test_what_versions_of_python_write_into_classes_does_not_count():
+    @dataclasses.dataclass
+    class Range:
+        low: int = 1
+
+    before = fingerprint(Range).digest
+    Range.__firstlineno__ = 7
+    Range.__static_attributes__ = ("low",)
+    Range.__replace__ = dataclasses.replace
+    # Python 3.13 writes it before the methods that `dataclass` makes
+    made = {
+        name: vars(Range)[name] for name in ("__init__", "__repr__", "__eq__", "__match_args__")
+    }
+    for name in made:
+        delattr(Range, name)
+    for name, value in made.items():
+        setattr(Range, name, value)
+    assert list(vars(Range)).index("__hash__") < list(vars(Range)).index("__init__")
+    assert fingerprint(Range).digest == before
+
+
+def test_a_replace_of_the_users_own_counts():
+    def kind(function):
+        class Range:
+            low = 1
+
+        Range.__replace__ = function
+        return Range
+
+    one, other = (kind(f) for f in (lambda self: self, lambda self: None))
+    assert fingerprint(one).digest != fingerprint(other).digest
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_keeps_its_digest_by_both_rules(name):
     value, digest = VALUES[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
+import itertools
 import sys
 import types
 
@@ -20,6 +21,16 @@ from scutoid.store.keys._tagged import tagged
 _MAKERS = ("__dataclass_fields__", "_fields", "__attrs_attrs__")
 _ADDED_LATER = ("__slotnames__",)
 """What Python writes into a class when an object of it is first copied or pickled."""
+_NEWER = (
+    *("__firstlineno__", "__static_attributes__", "__replace__"),
+    *("__protocol_attrs__", "__callable_proto_members_only__"),
+    *("__readonly_keys__", "__mutable_keys__"),
+)
+"""What Python writes into classes from 3.12 or 3.13 on: a key is the same on every version."""
+_WRITTEN_BY_DATACLASS = (
+    *("__init__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__"),
+    *("__setattr__", "__delattr__"),
+)
 
 
 class Classes:
@@ -125,7 +136,8 @@ def _names_seen_by(kind: type) -> dict[str, object]:
 
 def _members_of(kind: type) -> dict[str, object]:
     """Return what a class holds; of an enumeration the values, for its members are of the class."""
-    members = {name: value for name, value in vars(kind).items() if name not in _ADDED_LATER}
+    members = {name: value for name, value in vars(kind).items() if not _is_left_out(name, value)}
+    members = {name: members[name] for name in _in_the_first_order(list(members))}
     if not issubclass(kind, enum.Enum):
         return members
     left_out = set(kind.__members__)
@@ -136,3 +148,21 @@ def _members_of(kind: type) -> dict[str, object]:
     )
     members = {name: value for name, value in members.items() if name not in left_out}
     return members | {name: item._value_ for name, item in kind.__members__.items()}
+
+
+def _is_left_out(name: str, value: object) -> bool:
+    """Whether something of a class is there by the version of Python, or since it was asked for."""
+    if name == "__annotations__":
+        return not value
+    is_users = any(map(is_own, functions_of(value)))
+    return name in _ADDED_LATER or (name in _NEWER and not is_users)
+
+
+def _in_the_first_order(names: list[str]) -> list[str]:
+    """Return names in the order of Python 3.11, where `dataclass` writes ``__hash__`` last."""
+    after = names.index("__dataclass_fields__") + 1 if "__dataclass_fields__" in names else None
+    if after is None or names[after : after + 1] != ["__hash__"]:
+        return names
+    rest = names[after + 1 :]
+    written = list(itertools.takewhile(_WRITTEN_BY_DATACLASS.__contains__, rest))
+    return [*names[:after], *written, "__hash__", *rest[len(written) :]]

@@ -346,7 +346,7 @@ def _name_of(value: object) -> str:
     if value is builtins.open:
         return "builtins.open"
     if isinstance(value, types.ModuleType):
-        return "" if is_own(value) else str(value.__name__).replace("posixpath", "os.path")
+        return "" if is_own(value) else _known_as(value.__name__)
     holder = attribute_of(value, "__self__")
     name = "" if holder is None else str(getattr(value, "__name__", ""))
     if isinstance(holder, np.random.RandomState):
@@ -357,10 +357,14 @@ def _name_of(value: object) -> str:
         return ""
     if is_own(value):
         return ""
-    module = str(value.__module__).replace("posixpath", "os.path")
+    return f"{_known_as(str(value.__module__))}.{value.__name__}"
+
+
+def _known_as(module: str) -> str:
+    """Return the name by which programs import what a module defines."""
     if module.startswith("numpy.random."):
-        module = "numpy.random"
-    return f"{module}.{value.__name__}"
+        return "numpy.random"
+    return {"posixpath": "os.path", "pathlib._local": "pathlib"}.get(module, module)
 
 
 def _is_reader(dotted: str) -> bool:

@@ -147,7 +147,7 @@ def loads_of(code: CodeType) -> Loads:
         if instruction.opname in _ROOT_LOADS:
             chains[_attributes(str(instruction.argval), instructions, at)] = None
         for name in _locals_read(instruction):
-            if name in bound:
+            if name in bound and name not in code.co_cellvars:  # a cell is handed to a closure
                 imported[_attributes(name, instructions, at)] = None
     needed = {str(item.argval) for item in instructions if item.opname == "LOAD_GLOBAL"}
     needed -= {str(item.argval) for item in instructions if item.opname == "STORE_GLOBAL"}
