@@ -283,9 +283,12 @@ NAMES_OUTSIDE = ["../b.ome.tif", "{other}/b.ome.tif", "sub/b.ome.tif", "..\\b.om
 @pytest.mark.parametrize("name", NAMES_OUTSIDE)
 def test_a_tiff_names_no_file_outside_its_folder(tmp_path, name, monkeypatch) -> None:
     path = companions(tmp_path / "in")
+    second = tmp_path / "in" / "b.ome.tif"  # newer tifffiles take such a file by its UUID alone
+    pages = {"photometric": "minisblack", "metadata": None}
+    tifffile.imwrite(second, PAGES[3:6], description='<OME UUID="urn:uuid:1"/>', **pages)
     for place in (tmp_path, tmp_path / "other", tmp_path / "in" / "sub"):
         place.mkdir(exist_ok=True)
-        shutil.copy(tmp_path / "in" / "b.ome.tif", place)
+        shutil.copy(second, place)
     name = name.format(other=tmp_path / "other")
     xml = path.read_bytes()
     changed = re.sub(rb'FileName="b.ome.tif"', f'FileName="{name}"'.encode(), xml)
@@ -294,7 +297,7 @@ def test_a_tiff_names_no_file_outside_its_folder(tmp_path, name, monkeypatch) ->
             'FileName="b.ome.tif"', lambda _: f'FileName="{name}"', file.pages[0].description
         )
     assert changed != xml
-    tifffile.imwrite(path, PAGES[:3], photometric="minisblack", metadata=None, description=said)
+    tifffile.imwrite(path, PAGES[:3], description=said, **pages)
     opened = []
     real = tifffile.TiffFile.__init__
 

@@ -115,7 +115,6 @@ def test_an_increment_that_the_planes_contradict_is_said(tmp_path) -> None:
 BAD_TIMES = {
     "an increment": planes_xml([], sizes='TimeIncrement="2,5"'),
     "a time of a plane": planes_xml([(0, "0,5")]),
-    "the place of a plane": planes_xml([("first", 0)]),
 }
 
 
@@ -127,6 +126,16 @@ def test_bad_times_keep_no_one_from_the_pixels(tmp_path, name) -> None:
     assert sc.open(path, time=(2, "s")).time == TimeScale(2, "s")
     with pytest.warns(ScutoidWarning, match="its times are unknown"):
         image = sc.open(path, axes="tyx", voxel_size=1)
+    assert image.time is None
+    np.testing.assert_array_equal(np.asarray(image), SERIES)
+
+
+@pytest.mark.filterwarnings("ignore:.*its times are unknown")
+def test_a_plane_at_no_place_keeps_no_one_from_the_pixels(tmp_path) -> None:
+    path = write_xml(tmp_path / "a.ome.tif", planes_xml([("first", 0)]))
+    with pytest.raises(MetadataError, match="its pixels may be good"):
+        sc.open(path)
+    image = sc.open(path, axes="tyx", voxel_size=1)  # newer tifffiles follow no such OME-XML
     assert image.time is None
     np.testing.assert_array_equal(np.asarray(image), SERIES)
 

@@ -297,7 +297,7 @@ def _by_ome(
         image = next(each.element for each in images if each.number == number)
         if image is not None:
             check_planes(root, image, place, files, request.missing)
-        file.series  # noqa: B018 - takes its numbers, and opens the other files
+        len(file.series)  # takes its numbers, and opens the other files
     except (ScutoidError, BrokenChain):
         raise
     except (SyntaxError, ValueError, KeyError) as error:
