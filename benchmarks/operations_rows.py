@@ -234,6 +234,13 @@ def ours_label_and_measure(scene):
     return sc.measure(sc.label(mask_of(scene)), intensity=raw_of(scene), properties=())
 
 
+def ours_measured_only(scene):
+    import scutoid as sc
+
+    labels = sc.label.options(keep=False)(mask_of(scene))
+    return sc.measure(labels, intensity=raw_of(scene), properties=())
+
+
 def split(mask):
     """Distance, its peaks, and a watershed from them, as scikit-image's own example has it."""
     from scipy import ndimage
@@ -307,6 +314,7 @@ ROWS = {
     "distance_transform 16": Row(on_mask("distance_transform", max_distance=FARTHEST), distance),
     "label": Row(on_mask("label"), label),
     "label + measure": Row(ours_label_and_measure, label_and_measure),
+    "measure, labels not kept": Row(ours_measured_only, label_and_measure),
     "split_touching": Row(
         on_mask("split_touching", min_distance=MIN_DISTANCE, max_extent=MAX_EXTENT),
         split_touching,

@@ -98,8 +98,9 @@ INTERNAL = {
         merge_regions MergedLabels Model narrow Narrowed nearest_voxels number_unions
         ObjectPairs otsu_from_histogram outlines Overlaps pairs_within parts_seen
         percentile_from_histogram percentile_passes predict_tiles region_columns region_sums
-        RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response SpotMethod
-        Spots Tiling triangle_from_histogram value_range watershed voxel_sums
+        RegionStats RegionTree renumber_regions renumbered shape_columns SHAPES spot_reach
+        spot_response SpotMethod Spots Tiling triangle_from_histogram value_range watershed
+        voxel_sums
     """,
     "scutoid.executors": """
         check_executor check_ready computing_there CONNECTION_VARIABLE current_worker
@@ -138,11 +139,13 @@ INTERNAL = {
     """,
     "scutoid.steps": """
         blockwise CallOptions check_halo check_names check_units Collection debug Described export
-        Files gather HaloCheck Image ImageRef Images injected is_lazy Length level_sources making
+        Files Finds gather HaloCheck Image ImageRef Images injected is_lazy Length level_sources
+        LooksUp making
         open open_folder OutputGrid own_columns Parts read_parameters save_parameters per_member
-        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Run run
+        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Renumbers
+        Run run
         run_share RunStep Step step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values
-        with_given with_options
+        with_draft with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field bias_field

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from skimage.measure import regionprops_table
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import Groups, RegionStats, measure_block, merge_regions, region_columns
+from scutoid.kernels import (
+    Groups,
+    RegionStats,
+    measure_block,
+    merge_regions,
+    region_columns,
+    renumber_regions,
+)
 
 AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
 LABEL_DTYPES = ("u1", "u2", "i4", "u4", "i8", "u8")
@@ -166,6 +173,39 @@ def test_merging_floats_in_one_order_gives_the_same_bits(case, dtype):
     equal(a, b)
     whole = measure_block(labels, (0,) * labels.ndim, labels.shape, image)
     np.testing.assert_allclose(a.intensity.squares, whole.intensity.squares, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    labelled(max_dims=3),
+    st.sampled_from((None, *INTEGERS, "i8", *FLOATS)),
+    st.data(),
+    st.booleans(),
+)
+def test_renumbered_rows_are_those_of_renumbered_labels_to_the_last_bit(case, dtype, data, moments):
+    labels, _, rng = case
+    found, numbers = np.unique(labels, return_inverse=True)
+    is_background = found[0] == 0
+    pieces = (numbers.reshape(labels.shape) + (not is_background)).astype("uint32")
+    n_pieces = int(pieces.max(initial=0))
+    seed = data.draw(st.integers(0, 2**32))
+    are_some_one = data.draw(st.booleans())
+    table = np.zeros(n_pieces + 1, "uint32")
+    table[1:] = np.random.default_rng(seed).choice(3 * n_pieces, n_pieces, replace=are_some_one) + 1
+    image = None if dtype is None else values_of(rng, labels.shape, dtype)
+    given = {"moments": moments, "weighted": image is not None}
+    at, shape = [3] * labels.ndim, [n + 5 for n in labels.shape]
+    stats = measure_block(pieces, at, shape, image, **given)
+    wanted = measure_block(table[pieces], at, shape, image, **given)
+    renumbered = renumber_regions(stats, table)
+    if renumbered is None:
+        assert are_some_one
+        assert dtype in ("i8", "i4", "u4", *FLOATS)
+        return
+    equal(renumbered, wanted)
+    assert [array.tobytes() for array in renumbered.to_arrays().values()] == [
+        array.tobytes() for array in wanted.to_arrays().values()
+    ]
 
 
 def test_large_equal_values_have_no_deviation():

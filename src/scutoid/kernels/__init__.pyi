@@ -76,7 +76,13 @@ from ._overlaps import (
     renumbered,
 )
 from ._pairing import best_pairs, pairs_within
-from ._regions import RegionStats, measure_block, merge_regions, region_columns
+from ._regions import (
+    RegionStats,
+    measure_block,
+    merge_regions,
+    region_columns,
+    renumber_regions,
+)
 from ._runs import Groups
 from ._seams import (
     MergedLabels,
@@ -204,6 +210,7 @@ __all__ = [
     "reference_watershed",
     "region_columns",
     "region_sums",
+    "renumber_regions",
     "renumbered",
     "shape_columns",
     "spot_reach",

@@ -8,7 +8,7 @@ occur are held: labels may be as sparse as 64 bits allow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._intensities import IntensityStats, measure_runs, merge_intensities
 from scutoid.kernels._moments import merge_moments, run_moments, shift_moments
 from scutoid.kernels._runs import Groups, Runs
+from scutoid.kernels._whole_numbers import LARGEST_IN_FLOAT64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,8 +207,11 @@ def merge_regions(*parts: RegionStats) -> RegionStats:
             "parts of one image have the same image shape",
             value=sorted({part.image_shape for part in parts}),
         )
-    if len(parts) == 1:
-        return parts[0]
+    return parts[0] if len(parts) == 1 else _united(parts)
+
+
+def _united(parts: Sequence[RegionStats]) -> RegionStats:
+    """Unite the rows of one label, of one or several parts."""
     groups = Groups.of(np.concatenate([part.label for part in parts]))
     n_voxels = np.concatenate([part.n_voxels for part in parts])
     lows = np.concatenate([part.low for part in parts])
@@ -229,6 +233,51 @@ def merge_regions(*parts: RegionStats) -> RegionStats:
         intensity=merge_intensities([part.intensity for part in parts], n_voxels, by, groups),
         moments=moments,
     )
+
+
+def renumber_regions(stats: RegionStats, table: NDArray[Any]) -> RegionStats | None:
+    """Return what a block has where its labels are looked up in a table.
+
+    Parameters
+    ----------
+    stats : RegionStats
+        Of one block.
+    table : ndarray of unsigned integers, shape (n_labels + 1,)
+        Where labels get the same number, their objects become one.
+
+    Returns
+    -------
+    RegionStats or None
+        To the last bit what `measure_block` gives for ``table[labels]``; None where objects become
+        one whose sums may be rounded, for these depend on the order in which they are added.
+
+    Examples
+    --------
+    >>> stats = measure_block(np.array([1, 1, 0, 2, 0, 3]), (0,), (6,))
+    >>> renumbered = renumber_regions(stats, np.array([0, 9, 4, 9], "uint32"))
+    >>> renumbered.label, renumbered.n_voxels, renumbered.low.tolist()
+    (array([4, 9], dtype=uint64), array([1, 3]), [[3], [0]])
+    """
+    labels = table[stats.label.astype(np.intp)].astype(np.uint64)
+    order = np.argsort(labels, kind="stable")
+    renumbered = replace(stats, label=labels)
+    if not np.any(labels[order[1:]] == labels[order[:-1]]):
+        return renumbered.select(order)
+    return _united([renumbered]) if _is_exact(stats) else None
+
+
+def _is_exact(stats: RegionStats) -> bool:
+    """Whether all sums are of integers, none of which was rounded."""
+    if stats.moments is not None and stats.moments.dtype != np.int64:
+        return False
+    intensity = stats.intensity
+    if intensity is None or not intensity.is_exact:
+        return intensity is None
+    if intensity.weighted is None:
+        return True
+    largest = max(np.abs(intensity.minimum).max(), np.abs(intensity.maximum).max())
+    farthest = int(np.max(stats.high, initial=1))
+    return int(largest) * int(stats.n_voxels.sum()) * farthest < LARGEST_IN_FLOAT64
 
 
 def region_columns(

@@ -21,7 +21,17 @@ from scutoid.kernels import (
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._types import Array, Arrays, DType, ImageLike
-from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, step
+from scutoid.steps import (
+    BlockParts,
+    Finds,
+    Image,
+    LooksUp,
+    StepBlock,
+    blockwise,
+    injected,
+    step,
+    with_draft,
+)
 
 
 @operation
@@ -194,6 +204,21 @@ def label_pieces(
     return components(mask, block, connectivity, by_value=by_value, is_ordered=False)[1]
 
 
+def _pieces_and_labels(
+    mask: Array,
+    *,
+    connectivity: int | None,
+    by_value: bool = False,
+    block: StepBlock = injected,
+) -> tuple[Arrays, Array]:
+    """Do as `label_pieces`, and return the labels of the block as well."""
+    labels, parts = components(mask, block, connectivity, by_value=by_value, is_ordered=False)
+    return parts, labels
+
+
+label_pieces = with_draft(label_pieces, Finds(_pieces_and_labels))
+
+
 @step(out="parts", version="1", threadsafe=True)
 def label_merge(
     pieces: BlockParts, *, connectivity: int | None, dtype: str = "uint32"
@@ -229,12 +254,17 @@ def _apply(
     return apply_lookup(merged["lut"], labels, in_place=True)
 
 
+_LOOKS_UP = LooksUp("label_pieces", "lut")
 label_apply = blockwise(
     dtype=np.uint32, labels=True, block_invariant=True, version="1", threadsafe=True
 )(_apply).options(name="label")
 label_apply_uint64 = blockwise(
     dtype=np.uint64, labels=True, block_invariant=True, version="1", threadsafe=True
 )(_apply).options(name="label")
+
+
+label_apply = with_draft(label_apply, _LOOKS_UP)
+label_apply_uint64 = with_draft(label_apply_uint64, _LOOKS_UP)
 
 
 def images_of(parts: BlockParts) -> list[tuple[list[int], tuple[int, ...]]]:

@@ -1,5 +1,14 @@
 from .compute import TIME_UNIT, UNIT, BlockParts, check_names, check_units, own_columns
-from .declaration import CallOptions, Length, StepBlock, refuse_renamed, um
+from .declaration import (
+    CallOptions,
+    Finds,
+    Length,
+    LooksUp,
+    Renumbers,
+    StepBlock,
+    refuse_renamed,
+    um,
+)
 from .graph import Described, ImageRef, making
 from .handles import (
     Collection,
@@ -30,6 +39,7 @@ from .handles import (
     remedy_for_image,
     save_parameters,
     step,
+    with_draft,
     with_given,
     with_options,
 )
@@ -45,16 +55,19 @@ __all__ = [
     "Collection",
     "Described",
     "Files",
+    "Finds",
     "HaloCheck",
     "Image",
     "ImageRef",
     "Images",
     "Length",
+    "LooksUp",
     "OutputGrid",
     "Parts",
     "Pipeline",
     "Plan",
     "PlannedStep",
+    "Renumbers",
     "Run",
     "RunStep",
     "Step",
@@ -91,6 +104,7 @@ __all__ = [
     "save_parameters",
     "step",
     "um",
+    "with_draft",
     "with_given",
     "with_options",
 ]

@@ -14,7 +14,7 @@ from ._parts import (
     encode,
     read_value,
 )
-from ._reads import DIGEST_BYTES, RecalledImage, digest_of_reads
+from ._reads import DIGEST_BYTES, RecalledImage, Sums, digest_of_reads, sum_reads
 from ._tables import (
     TIME_UNIT,
     UNIT,
@@ -44,6 +44,7 @@ __all__ = [
     "MemoryParts",
     "PackedParts",
     "RecalledImage",
+    "Sums",
     "call_step",
     "check_names",
     "check_units",
@@ -59,6 +60,7 @@ __all__ = [
     "own_columns",
     "prepared",
     "read_value",
+    "sum_reads",
     "trial",
     "unpack",
     "with_groups",

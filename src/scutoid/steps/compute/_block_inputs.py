@@ -11,7 +11,7 @@ from scutoid.arrays import Readable
 from scutoid.spent import spending
 from scutoid.steps.compute._block_step import BlockStep
 from scutoid.steps.compute._held import taken
-from scutoid.steps.compute._parts import BlockParts
+from scutoid.steps.compute._parts import BlockParts, Part
 from scutoid.steps.declaration import StepBlock, own
 
 
@@ -73,8 +73,17 @@ class BlockInputs:
         inputs = []
         for item in self.inputs:
             value = self.loaded.of(item)
-            if isinstance(value, BlockParts):
-                value = taken(value, block.index, partial(value.__getitem__, block.index))
-            inputs.append(value)
+            inputs.append(_part(value, block) if isinstance(value, BlockParts) else value)
         params = {name: own(self.loaded.of(value)) for name, value in self.params.items()}
         return self.step.compute_block(block, inputs, {**params, **ready}, written=written)
+
+    def part(self, block: StepBlock) -> Part:
+        """Return what a block gets of the parts among the inputs."""
+        values = map(self.loaded.of, self.inputs)
+        return next(_part(value, block) for value in values if isinstance(value, BlockParts))
+
+
+def _part(parts: BlockParts, block: StepBlock) -> Part:
+    """Return the part of a block, which then is the caller's."""
+    part: Part = taken(parts, block.index, partial(parts.__getitem__, block.index))
+    return part

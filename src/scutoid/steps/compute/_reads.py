@@ -14,6 +14,7 @@ What was read for the digest is kept until the function gets it, so nothing is r
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,9 @@ from scutoid.steps.layout import ViewSource
 
 DIGEST_BYTES = 32
 """Bytes of a digest."""
+
+Sums = dict[tuple[Same, Roi], tuple[str, bytes]]
+"""Of regions of images that were read: dtype and shape, and sums of the voxels."""
 
 
 class _Unseen(Exception):
@@ -60,7 +64,7 @@ class RecalledImage:
         return array
 
 
-def digest_of_reads(given: BlockInputs, block: StepBlock) -> bytes:
+def digest_of_reads(given: BlockInputs, block: StepBlock, sums: Sums | None = None) -> bytes:
     """Digest all that a block reads.
 
     Parameters
@@ -69,6 +73,8 @@ def digest_of_reads(given: BlockInputs, block: StepBlock) -> bytes:
         The step, as a worker gets it.
     block : StepBlock
         The block.
+    sums : Sums, optional
+        Of regions that were read before; those that are read now are added.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def digest_of_reads(given: BlockInputs, block: StepBlock) -> bytes:
         A sha256, of sums in place of voxels (`voxel_sums`); empty where something that the
         function gets has no stable form.
     """
-    reads = _Reads()
+    reads = _Reads(sums)
     try:
         reads.block(given, block)
     except _Unseen:
@@ -84,11 +90,21 @@ def digest_of_reads(given: BlockInputs, block: StepBlock) -> bytes:
     return reads.digest.digest()
 
 
+def sum_reads(given: BlockInputs, block: StepBlock, sums: Sums, *, but: int) -> None:
+    """Read the images of a block for its digest, all but one input, and add their sums."""
+    reads, layout = _Reads(sums), given.step.layout
+    with suppress(_Unseen):
+        for position, item in enumerate(given.inputs):
+            if position != but and position < len(layout.inputs) and layout.inputs[position]:
+                reads.image(item, layout.source(position, block.write_roi))  # type: ignore[arg-type]
+
+
 class _Reads:
     """Walks what one block reads, and digests it; equal regions are read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, sums: Sums | None) -> None:
         self.digest = hashlib.sha256()
+        self._sums = {} if sums is None else sums
         self._seen: dict[tuple[Same, Roi], int] = {}
 
     def block(self, given: BlockInputs, block: StepBlock) -> None:
@@ -96,7 +112,7 @@ class _Reads:
         layout = given.step.layout
         for position, item in enumerate(given.inputs):
             if position < len(layout.inputs) and layout.inputs[position]:
-                self._image(item, layout.source(position, block.write_roi))  # type: ignore[arg-type]
+                self.image(item, layout.source(position, block.write_roi))  # type: ignore[arg-type]
             elif isinstance(item, Deferred):
                 self._value(given, item, block)
         for name, value in sorted(given.params.items()):
@@ -104,9 +120,10 @@ class _Reads:
                 self._note(name)
                 self._value(given, value, block, takes_block=False)
 
-    def _image(self, source: Readable, roi: Roi) -> None:
+    def image(self, source: Readable, roi: Roi) -> None:
+        """Add what is read of an image."""
         if isinstance(source, ViewSource):
-            self._image(source.source, source.view.below(roi))
+            self.image(source.source, source.view.below(roi))
         elif isinstance(source, ComputedImage):
             for block in source.blocks(roi):
                 self._note(f"inside {block.write_roi}")
@@ -121,9 +138,13 @@ class _Reads:
         self._note(f"region {roi}")
         if self._is_seen(source, roi):
             return
-        array = source.hold(roi)
-        self._note(f"{array.dtype.str} {array.shape}")
-        self.digest.update(voxel_sums(array).tobytes())
+        place = (Same(source), roi)
+        if place not in self._sums:
+            array = source.hold(roi)
+            self._sums[place] = f"{array.dtype.str} {array.shape}", voxel_sums(array).tobytes()
+        described, sums = self._sums[place]
+        self._note(described)
+        self.digest.update(sums)
 
     def _is_seen(self, source: object, roi: Roi) -> bool:
         """Whether a region has been walked before; then that counts, and which one it was."""

@@ -1,5 +1,6 @@
 from ._block import StepBlock
 from ._copies import ReadWhenAsked, is_table
+from ._drafts import DraftRole, Finds, LooksUp, Renumbers
 from ._length import Length, um
 from ._options import CallOptions, Options, ResultOptions
 from ._own import kept, own, own_all, told_of_read_only
@@ -13,10 +14,14 @@ __all__ = [
     "NEIGHBOURS",
     "Border",
     "CallOptions",
+    "DraftRole",
+    "Finds",
     "Length",
+    "LooksUp",
     "Options",
     "OutputKind",
     "ReadWhenAsked",
+    "Renumbers",
     "ResultOptions",
     "StepBlock",
     "StepSpec",

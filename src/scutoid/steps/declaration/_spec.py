@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from scutoid.errors import ParameterError, PipelineError
+from scutoid.steps.declaration._drafts import DraftRole
 from scutoid.steps.declaration._options import Options
 from scutoid.steps.declaration._parameters import NEIGHBOURS, Parameters
 from scutoid.steps.declaration._view_options import check_view
@@ -84,6 +85,8 @@ class StepSpec:
     """Whether the function also gets what its neighbours have written."""
     sees_all: bool = False
     """Whether a result from parts depends on all of the image, and not on objects alone."""
+    draft: DraftRole | None = None
+    """How it takes part in working at blocks before objects are numbered; no part of a key."""
     merge: Callable[[Any, Any], object] | None = None
     """Joins the values of two parts of the image; associative."""
     finish: Callable[..., object] | None = None

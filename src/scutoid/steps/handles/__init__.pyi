@@ -17,7 +17,7 @@ from ._per_member import per_member
 from ._pipeline import Pipeline, pipeline
 from ._shown import OF_FILE, source_there, thumbnail_of
 from ._single import Files, Image, Parts, Table, Value
-from ._step import Step, is_lazy
+from ._step import Step, is_lazy, with_draft
 from ._store import Store
 from ._substitute import with_given
 from ._targets import flatten, refs_in
@@ -77,6 +77,7 @@ __all__ = [
     "step",
     "thumbnail",
     "thumbnail_of",
+    "with_draft",
     "with_given",
     "with_options",
 ]

@@ -14,7 +14,14 @@ from scutoid.blocks import Mask
 from scutoid.errors import MetadataError, PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
-from scutoid.steps.declaration import NEIGHBOURS, CallOptions, StepBlock, StepSpec, own
+from scutoid.steps.declaration import (
+    NEIGHBOURS,
+    CallOptions,
+    DraftRole,
+    StepBlock,
+    StepSpec,
+    own,
+)
 from scutoid.steps.graph import CollectionRef, Gathered, ImageRef, Opened, Ref, make_call
 from scutoid.steps.handles._lazy import Lazy, handle_of, remedy_for_image
 from scutoid.steps.handles._single import Image
@@ -128,6 +135,13 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
 
     def __repr__(self) -> str:
         return f"<{self.spec.kind} {self.spec.label!r}>"
+
+
+def with_draft(
+    step: Step[Function_co, One_co, Many_co], role: DraftRole
+) -> Step[Function_co, One_co, Many_co]:
+    """Return the same step, which says how it takes part in drafts of blocks."""
+    return Step(replace(step.spec, draft=role))
 
 
 def is_lazy(value: object) -> bool:

@@ -32,6 +32,10 @@ class Edges:
                         edges[edge.task] = _wider(known, edge)
         return tuple(edges.values())
 
+    def is_waited_for(self, call: Call, ref: Ref | CollectionRef) -> bool:
+        """Whether a call waits for what makes one of its inputs; what is fused has inputs too."""
+        return bool(self._edge(call, ref, is_whole=False))
+
     def _edge(self, call: Call, ref: Ref | CollectionRef, *, is_whole: bool) -> list[After]:
         above = self._planned.of(ref)
         if above is None:

@@ -58,6 +58,7 @@ class WorkerInputs:
         self._planned = planned
         self._layouts = planned.layouts
         self._computed: dict[tuple[PlannedCall, bool], ComputedImage] = {}
+        self._recalled: dict[tuple[int, ImageRef, Handover | None], RecalledImage] = {}
         self._name = uuid.uuid4().hex
 
     def of_blocks(self, call: BlockCall) -> BlockInputs:
@@ -66,18 +67,32 @@ class WorkerInputs:
         inputs = []
         for position, item in enumerate(call.inputs):
             is_image = isinstance(item, ImageRef) and step.layout.inputs[position] is not None
-            inputs.append(self._inside(call, item) if is_image else self.deferred(item))  # type: ignore[arg-type]
+            inputs.append(self._inside(call, position) if is_image else self.deferred(item))
         params = {name: self.deferred(value) for name, value in call.params.items()}
         return BlockInputs(step, tuple(inputs), params)
 
-    def _inside(self, call: BlockCall, image: ImageRef) -> Readable:
+    def _inside(self, call: BlockCall, position: int) -> Readable:
         """Return what the blocks of a call read an image from; it may be computed in them."""
+        image = call.inputs[position]
+        assert isinstance(image, ImageRef)  # noqa: S101 - asked of images alone
         above = self._planned.of(image)
         if above is None or image.node not in call.fused_inputs or not is_computed(above):
             source = self._readable(image)
+            if isinstance(source, ComputedImage) and self.reads_its_blocks(call, image.node):
+                return source  # digested by what its block reads, as if it were fused
             handover = self.handover(above, call) if above is not None else None
-            return RecalledImage(source if handover is None else HandedImage(source, handover))
+            return self._recalled_image(position, image, source, handover)
         return _viewed(self._computed_image(above, is_cut_again=True), image)
+
+    def _recalled_image(
+        self, position: int, image: ImageRef, source: Readable, handover: Handover | None
+    ) -> RecalledImage:
+        """Return an image for blocks; the same one to steps that read it as the same input."""
+        memo = (position, image, handover)
+        if memo not in self._recalled:
+            handed = source if handover is None else HandedImage(source, handover)
+            self._recalled[memo] = RecalledImage(handed)
+        return self._recalled[memo]
 
     def handover(self, above: PlannedCall, reader: Call) -> Handover | None:
         """Return how blocks of a step go to a reader in memory, if it reads the very same ones."""
@@ -94,15 +109,24 @@ class WorkerInputs:
         images = [image for image in reader.images if image.node is call]
         if len(images) != 1 or images[0].view is not None:
             return None
+        return Handover(self.way_to(above)) if self.reads_its_blocks(reader, call) else None
+
+    def way_to(self, each: PlannedCall) -> str:
+        """Name what goes to or from a step in memory, unlike all of other runs."""
+        return f"{self._name}/{each.task}"
+
+    def reads_its_blocks(self, reader: BlockCall, call: Node) -> bool:
+        """Whether a step cuts an image, all of which it reads, into the blocks that it has."""
+        if not isinstance(call, BlockCall):
+            return False
         layout, own = self._layouts.of(reader), self._layouts.of(call)
-        same = (
+        return (
             layout.axes == own.axes == own.output_axes
             and layout.grid.total == own.grid.total
             and layout.grid.block_shape == own.grid.block_shape
             and layout.target is None
             and not any((*layout.grid.halo[0], *layout.grid.halo[1]))
         )
-        return Handover(f"{self._name}/{above.task}") if same else None
 
     def handover_of(self, above: PlannedCall) -> Handover | None:
         """Return how blocks of a step go on in memory, if any step of the plan takes them."""

@@ -35,6 +35,7 @@ from scutoid.steps.results import (
     shard_record,
 )
 from scutoid.steps.running._collections import begin_members
+from scutoid.steps.running._drafts import Drafts
 from scutoid.steps.running._edges import Edges
 from scutoid.steps.running._inputs import WorkerInputs
 from scutoid.steps.running._watch import Watches
@@ -74,6 +75,7 @@ class TaskBuilder:
         self._layouts = planned.layouts
         self._edges = Edges(planned)
         self._inputs = WorkerInputs(planned)
+        self._drafts = Drafts(planned, self._inputs, self._edges)
         self.watches = Watches(planned)
         """Look at the inputs of each step again before what came back counts."""
         self._packs: list[Pack] = []
@@ -91,6 +93,7 @@ class TaskBuilder:
             digests.close()
         for handover in self._handovers:
             handover.close()
+        self._drafts.close()
 
     def tasks(self, each: PlannedCall) -> list[BlockTask]:
         """Begin the entry of a step, and return its tasks."""
@@ -204,10 +207,11 @@ class TaskBuilder:
         handover = self._inputs.handover_of(each)
         if handover is not None:
             self._handovers.append(handover)
+        given = self._inputs.of_blocks(call)
         task = BlockTask(
             each.task,
             BlockWork(
-                self._inputs.of_blocks(call),
+                given,
                 writers,
                 tuple(None if f is None else f.spec.shape for f in call.frames),
                 tuple(None if f is None else f.offset for f in call.frames),
@@ -215,6 +219,8 @@ class TaskBuilder:
                 handover,
                 is_digested=digests is not None,
                 earlier=self._earlier(each),
+                drafting=self._drafts.made_by(each, given),
+                drafts=self._drafts.read_by(each),
             ),
             self._edges.grid(call),
             conflict=spec.sees_neighbours,
@@ -226,7 +232,7 @@ class TaskBuilder:
             record=None if segments is None else segments.record,
             again=None if segments is None else partial(self._make_room, each, call, writers),
             check=self._check(each),
-            bytes_per_block=memory_of(call, self._layouts),
+            bytes_per_block=memory_of(call, self._layouts) + self._drafts.memory(each),
             **self._options(each),
         )
         if not each.has_finish:

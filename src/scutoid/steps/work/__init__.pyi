@@ -1,4 +1,5 @@
 from ._blocks import BlockWork, FinishWork, StepWork, WholeImage
+from ._drafts import Drafting, DraftReader
 from ._handed_members import MemberHandover
 from ._handover import HandedImage, Handover
 from ._measured import Measured, Usage
@@ -17,6 +18,8 @@ from ._taking import BlockResult, EarlierBlocks
 __all__ = [
     "BlockResult",
     "BlockWork",
+    "DraftReader",
+    "Drafting",
     "EarlierBlocks",
     "FinishWork",
     "FolderInput",

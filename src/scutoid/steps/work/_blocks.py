@@ -23,6 +23,7 @@ from scutoid.steps.compute import (
     BlockStep,
     Deferred,
     Loaded,
+    Sums,
     call_step,
     digest_of_reads,
     encode,
@@ -32,9 +33,10 @@ from scutoid.steps.compute import (
     merge_in_order,
     read_value,
 )
-from scutoid.steps.declaration import StepSpec, own
+from scutoid.steps.declaration import StepBlock, StepSpec, own
 from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results import BLOCKS, FILES_FOLDER, output_names, packed_slot
+from scutoid.steps.work._drafts import Draft, Drafting, DraftReader
 from scutoid.steps.work._handover import Handover
 from scutoid.steps.work._taking import BlockResult, EarlierBlocks
 from scutoid.store import Entry, Pack, empty_folder
@@ -60,12 +62,18 @@ class BlockWork:
     """Whether what it reads is digested, so that a later result can take it over."""
     earlier: EarlierBlocks | None = None
     """What it may be taken over from."""
+    drafting: Drafting | None = None
+    """How drafts are left for who reads what it finds, if any are."""
+    drafts: DraftReader | None = None
+    """How its own drafts are found, if any are made."""
 
     def __call__(self, block: Block, **ready: object) -> object:
         """Run in a worker."""
         described = self.given.step.block(block.index)
+        draft = None if self.drafts is None else self.drafts.take(block.index)
+        sums: Sums = {} if draft is None else draft.sums
         with holding():
-            digest = digest_of_reads(self.given, described) if self.is_digested else b""
+            digest = digest_of_reads(self.given, described, sums) if self.is_digested else b""
             if self.earlier is not None:
                 regions = tuple(self._regions(block))
                 with spending("writing"):
@@ -75,10 +83,20 @@ class BlockWork:
             # Blocks before this one are done for good, so what is read is not yet to change.
             with spending("reading"):
                 written = self._own_image()
-            results = self.given.compute(described, ready, written)
+            results = self._finished(draft, described)
+            if results is None and self.drafting is not None and self.drafting.is_here:
+                results = self.drafting.compute(described, sums)
+            elif results is None:
+                results = self.given.compute(described, ready, written)
         with spending("writing"):
             result = self._write(block, results, digest)
         return Done(result, is_empty=result.is_empty)
+
+    def _finished(self, draft: Draft | None, block: StepBlock) -> Sequence[object] | None:
+        """Return what comes of the draft of a block; None where it is to be computed."""
+        if draft is None or self.drafts is None:
+            return None
+        return self.drafts.finished(draft, block)
 
     def _regions(self, block: Block) -> Iterator[Roi | None]:
         """Yield the region of each output that the block writes, in the image's own voxels."""
