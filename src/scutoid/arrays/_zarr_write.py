@@ -158,6 +158,7 @@ class ZarrWriter:
             for write in waiting:
                 write.result()
             # The finest is the last: if it exists, all of them do.
+            # It copies the voxels: told that it need not, tensorstore lost inner chunks of shards.
             target = open_tensorstore(self.array, 0, stores_zeros=stores_zeros)
             target[roi.to_slices()].write(values).result()
         except (ValueError, NotImplementedError, OSError, ScutoidError) as error:
