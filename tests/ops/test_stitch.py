@@ -20,6 +20,7 @@ from skimage.segmentation import clear_border
 
 import scutoid as sc
 from scutoid.errors import ParameterError, RunFailed, StepError
+from scutoid.steps.compute import _block_step
 
 STACKS = Path(__file__).parents[2].parent / "shared" / "data" / "embryo3d"
 
@@ -341,6 +342,16 @@ def test_nothing_and_everything(fill) -> None:
     found, table = sc.stitch(sc.open(image), segment=at_random, halo=2, block=4, report=True)
     assert (np.asarray(found) == fill).all()
     assert len(table.to_pandas()) == (0 if not fill else len(table.to_pandas()))
+
+
+def test_blocks_at_the_edge_of_the_image_are_not_padded(monkeypatch) -> None:
+    def padded(*given):
+        raise AssertionError("what lies beyond the image is made")
+
+    monkeypatch.setattr(_block_step, "pad_to", padded)
+    mask = np.random.default_rng(8).random((9, 12)) > 0.4
+    found = np.asarray(sc.stitch(sc.open(mask), segment=skimage_label, halo=12, block=(4, 5)))
+    np.testing.assert_array_equal(found, by_first_voxel(skimage_label(mask)))
 
 
 @pytest.mark.data

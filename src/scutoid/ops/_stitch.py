@@ -27,7 +27,7 @@ from scutoid import kernels
 from scutoid.errors import GeometryError, ParameterError, StepError
 from scutoid.kernels import Match
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
-from scutoid.ops._extent import image_part
+from scutoid.ops._extent import image_part, unpadded
 from scutoid.ops._label import check_count, images_of
 from scutoid.ops._types import Array, Arrays, ImageLike
 from scutoid.steps import (
@@ -267,6 +267,7 @@ def stitch(
     compare = blockwise(halo=halo, border=0, out="parts", version="1", threadsafe=True)(
         _compare_block
     )
+    find, compare = unpadded(find), unpadded(compare)
     function = segment if version is None else Versioned(segment, version)
     found, pieces = find(*given, segment=function)
     overlaps = compare.options(name="stitch_overlaps")(found, pieces)
@@ -384,7 +385,7 @@ def _compare_block(
 ) -> Arrays:
     """Compare what one block said of its halo with what its neighbours wrote."""
     inside, inner, _ = image_part(block)
-    others = found[inside].copy()
+    others = found[inside]  # an array of this block alone
     others[inner] = 0
     return {
         "counts": kernels.count_overlaps(kernels.decode_halo_runs(pieces, others.shape), others)
