@@ -51,6 +51,8 @@ class ComputedImage:
         Whether a region that is read is one block; else the blocks of the step's grid are.
     is_shared : bool
         Whether several read it.
+    is_read_once : bool
+        Whether each block of the step's grid is read once, and as it is; then none is remembered.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class ComputedImage:
         *,
         is_cut_again: bool,
         is_shared: bool,
+        is_read_once: bool = False,
     ) -> None:
         self.given = given
         self.output = output
@@ -69,6 +72,7 @@ class ComputedImage:
         self.offset = offset
         self.is_cut_again = is_cut_again
         self.is_shared = is_shared
+        self.is_read_once = is_read_once
         self.chunks = tuple(given.step.layout.grid.block_shape)
         self._computed: OrderedDict[Roi, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -123,12 +127,17 @@ class ComputedImage:
     @property
     def _remembered(self) -> int:
         if not self.is_cut_again:
-            return _REMEMBERED_BLOCKS
+            return 0 if self.is_read_once else _REMEMBERED_BLOCKS
         return _REMEMBERED if self.is_shared else 0
 
     def __reduce__(self) -> tuple[object, ...]:
         given = (self.given, self.output, self.spec, self.offset)
         return (
-            partial(ComputedImage, is_cut_again=self.is_cut_again, is_shared=self.is_shared),
+            partial(
+                ComputedImage,
+                is_cut_again=self.is_cut_again,
+                is_shared=self.is_shared,
+                is_read_once=self.is_read_once,
+            ),
             given,
         )

@@ -177,9 +177,12 @@ class WorkerInputs:
         if memo not in self._computed:
             if not isinstance(call, BlockCall):
                 raise PipelineError("only images of blocks are computed in blocks", value=call.name)
-            readers = sum(
-                image.node is call for other in self._planned for image in other.call.images
-            )
+            readers = [
+                other.call
+                for other in self._planned
+                for image in other.call.images
+                if image.node is call
+            ]
             framed = call.framed(0)
             self._computed[memo] = ComputedImage(
                 self.of_blocks(call),
@@ -187,9 +190,15 @@ class WorkerInputs:
                 framed.spec,
                 framed.offset,
                 is_cut_again=is_cut_again,
-                is_shared=readers > 1,
+                is_shared=len(readers) > 1,
+                is_read_once=len(readers) == 1 and self._reads_blocks_whole(readers[0], call),
             )
         return self._computed[memo]
+
+    def _reads_blocks_whole(self, reader: Call, call: BlockCall) -> bool:
+        """Whether a step reads all of an image in the blocks that it has."""
+        is_whole = all(image.view is None for image in reader.images if image.node is call)
+        return isinstance(reader, BlockCall) and is_whole and self.reads_its_blocks(reader, call)
 
     def _member(self, member: Member) -> Node:
         """Return one member of a collection as a node of its own."""
