@@ -67,6 +67,7 @@ EQUAL = [
     "distance_transform 16",
     "label",
     "label + measure",
+    "measure, labels not kept",
 ]
 
 
