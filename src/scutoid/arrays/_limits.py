@@ -35,6 +35,7 @@ from scutoid.arrays._spec import ImageSpec
 from scutoid.durable import replacing
 from scutoid.errors import ScutoidError
 from scutoid.geometry import Roi
+from scutoid.texts import json_text
 
 _SHARE = 64
 """Of this many voxels of an image, one is read."""
@@ -134,7 +135,7 @@ def add_limits(
         ome["omero"] = {"channels": _channels(source, own, found)}
         own["has_limits_of_data"] = True
         with replacing(place) as new:
-            new.write_text(json.dumps(group, indent=1))
+            new.write_text(json_text(group))
         return True
     return False
 

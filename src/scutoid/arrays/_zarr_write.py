@@ -14,7 +14,6 @@ Coarser levels of a pyramid are downsampled from the block in memory; nothing is
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -45,6 +44,7 @@ from scutoid.errors import GeometryError, MetadataError, ScutoidError, StoreErro
 from scutoid.geometry import Coordinate, Roi
 from scutoid.kernels import downsample
 from scutoid.paths import absolute
+from scutoid.texts import json_text
 
 _CHUNK = 64
 """Voxels along an axis of a chunk: good for viewers, and little waste at a halo."""
@@ -385,7 +385,7 @@ def _place(path: Path, arrays: dict[str, dict[str, object]], group: dict[str, ob
         for folder, content in (*((new / n, a) for n, a in arrays.items()), (new, group)):
             folder.mkdir(exist_ok=True)
             with (folder / "zarr.json").open("w") as stream:
-                json.dump(content, stream, indent=1)
+                stream.write(json_text(content))
                 stream.flush()
                 os.fsync(stream.fileno())
             sync_folder(folder)

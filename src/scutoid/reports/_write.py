@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import time
 import warnings
@@ -31,6 +30,7 @@ from scutoid.steps import Run, Store
 from scutoid.steps.handles import SHARP
 from scutoid.steps.results import THUMBNAILS
 from scutoid.store import EntryStore
+from scutoid.texts import json_text
 
 HTML = "report.html"
 VERSION = 1
@@ -159,7 +159,7 @@ def _write(facts: RunFacts, place: Path, allowance: Allowance) -> None:
         "gallery": None if page.gallery is None else page.gallery.to_dict(),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
-    _replace(place.with_suffix(".json"), json.dumps(content, indent=1) + "\n")
+    _replace(place.with_suffix(".json"), json_text(content) + "\n")
     _replace(place, page.html())
 
 

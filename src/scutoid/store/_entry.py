@@ -42,7 +42,6 @@ from scutoid.store._lock import Lock
 from scutoid.store._recipe import Recipe
 from scutoid.store._working import folder_elsewhere, mark_above
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
-from scutoid.store.keys import digest_file
 
 if TYPE_CHECKING:
     from scutoid.store._remote_result import RemoteResult
@@ -134,23 +133,33 @@ class Entry:
     @property
     def recipe(self) -> Recipe | None:
         """What the result was made of; None if there is none, or it cannot be read."""
+        return self._read()[0]
+
+    def _read(self) -> tuple[Recipe | None, bytes]:
+        """Return the recipe, and the content of its file."""
+        place = self.path / RECIPE
         try:
-            recipe = Recipe.from_json(read_regular(self.path / RECIPE), place=self.path / RECIPE)
+            content = read_regular(place)
+            recipe = Recipe.from_json(content, place=place)
         except (OSError, StoreError):
-            return None
-        return recipe if recipe.key == self.key else None
+            return None, b""
+        return (recipe if recipe.key == self.key else None), content
 
     @property
     def status(self) -> Status:
         """Whether the result is absent, partial or complete."""
-        if self.recipe is None:
+        recipe, content = self._read()
+        if recipe is None:
             return "absent"
+        return "complete" if self._is_complete(content) else "partial"
+
+    def _is_complete(self, content: bytes) -> bool:
+        """Whether COMPLETE is that of the recipe with such content."""
         try:
             stored = read_regular(self.path / COMPLETE).strip()
-            digest = digest_file(self.path / RECIPE).encode()
         except OSError:
-            return "partial"
-        return "complete" if stored == digest else "partial"
+            return False
+        return stored == hashlib.sha256(content).hexdigest().encode()
 
     @property
     def journal(self) -> Path:
@@ -362,9 +371,9 @@ class Entry:
     @property
     def is_suspect(self) -> bool:
         """Whether damage was noticed in the result, be it complete until then or not."""
-        recipe = self.recipe
+        recipe, content = self._read()
         is_marked = recipe is not None and (recipe.extra.keys() & {COMPLETED, SUSPECT})
-        return bool(is_marked) and self.status == "partial"
+        return bool(is_marked) and not self._is_complete(content)
 
     def distrust(self) -> None:
         """Mark the result as damaged, where the store can be written."""

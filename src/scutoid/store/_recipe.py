@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +16,14 @@ from scutoid._version import __version__
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import is_inner_name
 from scutoid.store import keys
-from scutoid.texts import parse_json
+from scutoid.texts import json_text, parse_json
 
 VERSION = 1
 """Version of the layout of `recipe.json`."""
 KEY_RULE = 2
 """Version of the rule by which keys, and the digests that they are made of, are worked out."""
+_KEPT = 128
+"""Recipes that a process keeps as they were parsed, by their text."""
 _UNSAID_RULE = 1
 """Of recipes that do not name one: of results from before rules had versions."""
 
@@ -142,13 +145,12 @@ class Recipe:
                 value = {name: {digest: f.digest, "text": f.text} for name, f in value.items()}
             if item.name != "within" or value:  # said of few
                 content[item.name] = value
-        text = json.dumps(content, indent=1, ensure_ascii=False, default=_plain)
-        content = json.loads(text)
+        content = json.loads(json.dumps(content, ensure_ascii=False, default=_plain))
         content["digest"] = _digest(content)
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        return json_text(content, ensure_ascii=False) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str | bytes, *, place: Path | str = "recipe.json") -> Self:
+    @staticmethod
+    def from_json(text: str | bytes, *, place: Path | str = "recipe.json") -> Recipe:
         """Read the text of a `recipe.json`, checking every field.
 
         Raises
@@ -159,16 +161,7 @@ class Recipe:
             If a later version of scutoid wrote it.
         """
         try:
-            content = parse_json(text)
-            written, digest = content.pop("digest", None), _digest(content)
-            version = content.pop("scutoid_recipe")
-            if version == VERSION and written != digest:
-                raise ValueError("its digest differs")  # noqa: TRY301
-            known = {name: content[name] for name in _CHECKS if name in content}
-            known.setdefault("rule", _UNSAID_RULE)
-            wrong = [name for name, value in known.items() if not _CHECKS[name](value)]
-            if wrong or not {"step", "key"} <= known.keys():
-                raise ValueError(f"wrong or missing: {', '.join(wrong) or 'step, key'}")  # noqa: TRY301
+            version, recipe = _parsed(text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedResult(
                 "a recipe is what scutoid wrote",
@@ -183,7 +176,23 @@ class Recipe:
                 place=str(place),
                 remedy="update scutoid, or choose another store",
             )
-        return cls(**known)
+        return recipe
+
+
+@lru_cache(maxsize=_KEPT)
+def _parsed(text: str | bytes) -> tuple[object, Recipe]:
+    """Return the version of a recipe and what it says: a plan asks a dozen times for each."""
+    content = parse_json(text)
+    written, digest = content.pop("digest", None), _digest(content)
+    version = content.pop("scutoid_recipe")
+    if version == VERSION and written != digest:
+        raise ValueError("its digest differs")
+    known = {name: content[name] for name in _CHECKS if name in content}
+    known.setdefault("rule", _UNSAID_RULE)
+    wrong = [name for name, value in known.items() if not _CHECKS[name](value)]
+    if wrong or not {"step", "key"} <= known.keys():
+        raise ValueError(f"wrong or missing: {', '.join(wrong) or 'step, key'}")
+    return version, Recipe(**known)
 
 
 def _digest(content: Mapping[str, object]) -> str:

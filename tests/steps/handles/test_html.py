@@ -17,7 +17,7 @@ from scutoid.arrays import SourceIdentity
 from scutoid.errors import RunFailed
 from scutoid.steps.handles import _shown
 from scutoid.steps.handles._html import as_text
-from scutoid.steps.handles._thumbnail import colors_of_objects, thumbnail
+from scutoid.steps.handles._thumbnail import colors_of_objects, png_of, thumbnail
 from scutoid.steps.layout import View
 
 LARGE = 2**63 + 5
@@ -63,7 +63,7 @@ class Page(HTMLParser):
         start = "data:image/png;base64,"
         assert all(source.startswith(start) for source in sources)
         decoded = (base64.b64decode(source[len(start) :]) for source in sources)
-        return [np.asarray(Picture.open(io.BytesIO(png))) for png in decoded]
+        return [np.asarray(Picture.open(io.BytesIO(png)).convert("RGB")) for png in decoded]
 
 
 def page_of(thing):
@@ -169,6 +169,15 @@ def test_what_has_no_plane_of_voxels_has_no_picture(shape, axes):
     page = page_of(sc.open(np.zeros(shape), axes=axes))
     assert not page.pictures
     assert "no plane" in page.text
+
+
+@pytest.mark.parametrize(("color", "mode"), [(90, "L"), ((90, 90, 91), "RGB")])
+def test_a_picture_is_in_colour_where_it_has_colours(color, mode):
+    pixels = np.full((5, 6, 3), 7, np.uint8)
+    pixels[2, 3] = color
+    picture = Picture.open(io.BytesIO(base64.b64decode(png_of(pixels))))
+    assert picture.mode == mode
+    assert np.array_equal(np.asarray(picture.convert("RGB")), pixels)
 
 
 class Counted:

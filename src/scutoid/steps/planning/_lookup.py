@@ -33,14 +33,15 @@ def find_stored(draft: Draft, *, is_forced: bool) -> None:
     if isinstance(call, MappedCall):
         _find_members(draft, call, is_forced=is_forced)
         return
-    if not draft.is_kept or entry.status == "absent":
+    status = entry.status if draft.is_kept else "absent"
+    if status == "absent":
         # At a URL there may be what could not be fetched, for it is damaged
         draft.restarts = is_forced and draft.is_kept and entry.remote is not None
         return
     if entry.is_suspect:
         draft.reason = "damage was noticed in it: it is looked through when it runs"
-    draft.restarts = is_forced or not _is_whole(draft)
-    is_begun = entry.status == "partial"
+    is_begun = status == "partial"
+    draft.restarts = is_forced or not _is_whole(draft, is_begun=is_begun)
     if not draft.restarts and is_begun and is_stored_otherwise(entry, call.spec):
         draft.restarts, draft.reason = True, "it was begun with another storage="
     if draft.restarts:
@@ -54,7 +55,7 @@ def find_stored(draft: Draft, *, is_forced: bool) -> None:
     except StoreError:
         draft.restarts, draft.reason = True, "its journal is damaged"
         return
-    if entry.status == "complete" and not lost:
+    if entry.status == "complete" and not lost:  # what was found damaged meanwhile is not
         draft.status = "cached"
         return
     for file in lost:
@@ -106,7 +107,7 @@ def _take_losses(
         draft.lost = np.unique(np.concatenate(list(lost.values())))
 
 
-def _is_whole(draft: Draft) -> bool:
+def _is_whole(draft: Draft, *, is_begun: bool) -> bool:
     """Whether all that the recipe names is there."""
     recipe = draft.entry.recipe
     if recipe is None:
@@ -126,14 +127,14 @@ def _is_whole(draft: Draft) -> bool:
         draft.reason = "its recipe is damaged: it does not describe the outputs of its step"
         return False
     # Blocks' parts come to a URL with the first segment: before, nobody has any
-    is_begun_at_url = draft.entry.remote is not None and draft.entry.status == "partial"
+    is_begun_at_url = is_begun and draft.entry.remote is not None
     for output in outputs:
         if is_begun_at_url and output.file == BLOCKS:
             continue
         if output.file is not None and not draft.entry.has(output.file):
             draft.reason = f"output {output.file} is missing"
             return False
-    changed = changed_files(draft.entry, is_sized=True) if draft.entry.status == "complete" else []
+    changed = [] if is_begun else changed_files(draft.entry, is_sized=True)
     if changed:
         draft.reason = f"output {changed[0]} is missing or was changed"
     return not changed

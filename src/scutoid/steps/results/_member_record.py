@@ -27,6 +27,7 @@ from scutoid.steps.results._record_fields import (
     texts,
     whole,
 )
+from scutoid.texts import json_text
 
 T = TypeVar("T")
 Checksum: TypeAlias = int | tuple[int, ...] | tuple[tuple[str, int], ...]
@@ -327,7 +328,7 @@ class MembersRecord:
             content["groups"] = dict(self.groups)
         if self.files:
             content["files"] = self.files
-        return json.dumps(content, indent=0)
+        return json_text(content, indent=0)
 
     @property
     def _has_numbers(self) -> bool:

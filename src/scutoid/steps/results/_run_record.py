@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from scutoid.steps.results._record_fields import (
     truth,
     whole,
 )
+from scutoid.texts import json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class RunRecord:
             **({} if self.worker_seconds is None else {"worker_seconds": self.worker_seconds}),
             "steps": [step.to_dict() for step in self.steps],
         }
-        return json.dumps(content, indent=1) + "\n"
+        return json_text(content) + "\n"
 
     @classmethod
     def from_json(cls, content: str | bytes, *, place: Path | str = "run.json") -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +13,7 @@ from scutoid.regular import read_regular
 from scutoid.store._damage import reading
 from scutoid.store._durable import replacing, write_file
 from scutoid.store._plain import dict_of, is_plain_integer, name_of_dict
-from scutoid.texts import parse_json
+from scutoid.texts import json_text, parse_json
 
 _TAG = "__scutoid__"
 _MAX_JSON_ARRAY = 1000
@@ -105,7 +104,7 @@ def from_json(value: Any) -> Any:
 
 def save_json(value: object, path: Path) -> None:
     """Write a value as JSON; what JSON has no word for is a dict with a tag."""
-    write_file(path, (json.dumps(to_json(value), indent=1, allow_nan=False) + "\n").encode())
+    write_file(path, (json_text(to_json(value), allow_nan=False) + "\n").encode())
 
 
 def load_json(path: Path) -> object:
