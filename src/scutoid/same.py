@@ -15,13 +15,16 @@ class Same:
     (True, False, 1)
     """
 
-    __slots__ = ("_item",)
+    __slots__ = ("item",)
+
+    item: object
+    """The object."""
 
     def __init__(self, item: object) -> None:
-        self._item = item
+        self.item = item
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other._item is self._item
+        return isinstance(other, Same) and other.item is self.item
 
     def __hash__(self) -> int:
-        return object.__hash__(self._item)
+        return object.__hash__(self.item)

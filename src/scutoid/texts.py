@@ -78,7 +78,7 @@ class _JsonWriter:
         """Add a value; `line` begins a line of what it stands in."""
         kind = type(value)
         if kind is str:
-            self.parts.append(self._text(value))
+            self.parts.append(self._text(value))  # type: ignore[arg-type]
         elif kind is int or (kind is float and isfinite(value)):  # type: ignore[arg-type]
             self.parts.append(repr(value))
         elif value is None or kind is bool:

@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 
 import scutoid as sc
 from scutoid.errors import StoreError
+from scutoid.reports import _pictures as pictures
 from scutoid.reports import picture, read_run, shown_picture
 
 
@@ -21,6 +22,11 @@ def plain(image):
 @sc.blockwise(version="1", dtype="uint16", labels=True)
 def objects(image):
     return (image > 100).astype("uint16") * 7
+
+
+@sc.blockwise(version="1", dtype=bool)
+def bright(image):
+    return image > 100
 
 
 @sc.step(version="1")
@@ -68,6 +74,20 @@ def test_objects_are_outlines_over_the_image_they_came_from(facts) -> None:
     ring[first + 1 : last - 1, first + 1 : last - 1] = False
     np.testing.assert_array_equal(colored, ring)
     assert image[24 * times, 24 * times, 0] > image[0, 0, 0]
+
+
+def test_masks_between_objects_and_their_image_are_not_opened(tmp_path, monkeypatch) -> None:
+    mask = bright(plain(sc.open(square())))
+    sc.run(objects(mask), store=tmp_path, block=32, executor="serial", report=False)
+    opened, stored = [], pictures._stored
+
+    def noted(run, step, *rest):
+        opened.append(step.name)
+        return stored(run, step, *rest)
+
+    monkeypatch.setattr(pictures, "_stored", noted)
+    picture(read_run(tmp_path), "objects")
+    assert opened == ["objects", "plain"]
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])

@@ -147,8 +147,11 @@ def file_in(location: str, name: str, *, fills: bool = False) -> bytes | None:
     if zipped is not None:
         archive, inside = zipped
         return read_in(archive, f"{inside}/{name}" if inside else name)
-    path = Path(location) / name
-    return path.read_bytes() if path.is_file() else None
+    path = f"{location}/{name}"
+    if not os.path.isfile(path):  # noqa: PTH113  # for each image that is opened
+        return None
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read()
 
 
 def _stamp(location: str, name: str, metadata: Mapping[str, Any]) -> tuple[int, ...]:
@@ -158,5 +161,5 @@ def _stamp(location: str, name: str, metadata: Mapping[str, Any]) -> tuple[int, 
     zipped = split_zip(location)
     if zipped is not None:
         return stamp_in(zipped[0])
-    stat = (Path(location) / name).stat()
+    stat = os.stat(f"{location}/{name}")  # noqa: PTH116
     return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -204,7 +204,8 @@ def _images_above(
                     above = _step(run, each.step)
                     waiting.append(above)
                     for number, output in enumerate(above.outputs):
-                        if output.kind == "image" and not output.labels:
+                        is_mask = output.dtype == "bool"  # opening it is dear
+                        if output.kind == "image" and not (output.labels or is_mask):
                             source = _stored(run, above, number, member)
                             if _fits(source, extent):
                                 yield source

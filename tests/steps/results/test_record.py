@@ -540,3 +540,12 @@ def test_a_grid_that_cannot_be_is_damage() -> None:
 def test_what_is_noted_of_a_members_files_is_checked(column, value) -> None:
     with pytest.raises(DamagedResult):
         MemberRecord.from_dict({**MEMBER.to_dict(), column: value})
+
+
+def test_what_a_recipe_says_of_its_outputs_is_read_once():
+    recipe, equal = (Recipe(step="denoise", key="3f9a", output=RESULT.to_dict()) for _ in range(2))
+    record = ResultRecord.of(recipe)
+    assert record == RESULT
+    assert ResultRecord.of(recipe) is record
+    assert ResultRecord.of(equal) is not record
+    assert ResultRecord.of(equal) == record

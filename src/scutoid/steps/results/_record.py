@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Self, cast, get_args
 
 from scutoid.errors import GeometryError
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.same import Same
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results._record_fields import (
@@ -38,6 +40,8 @@ from scutoid.steps.results._record_fields import (
 from scutoid.store import RECIPE, Entry, Recipe
 from scutoid.texts import parse_json
 
+_KEPT = 128
+"""Recipes of which a process keeps what they say of outputs."""
 _KINDS = get_args(OutputKind)
 _RECIPE_VERSION = 1
 """The latest layout of recipes that is read."""
@@ -281,8 +285,8 @@ class ResultRecord:
             inside=fields.find("inside", items(lambda one: _recipe(one, place)), ()),
         )
 
-    @classmethod
-    def of(cls, recipe: Recipe | None, *, place: Path | str = "recipe.json") -> Self | None:
+    @staticmethod
+    def of(recipe: Recipe | None, *, place: Path | str = "recipe.json") -> ResultRecord | None:
         """Read it from a recipe; None if there is none, or one that describes no outputs.
 
         Such are the recipes of what was accepted, and of steps that were computed inside others.
@@ -294,7 +298,13 @@ class ResultRecord:
         """
         if recipe is None or not recipe.output:
             return None
-        return cls.from_dict(recipe.output, place=place)
+        return _record_of(Same(recipe), place)
+
+
+@lru_cache(maxsize=_KEPT)
+def _record_of(recipe: Same, place: Path | str) -> ResultRecord:
+    """Return what a recipe says of its outputs; one that was read once is one object."""
+    return ResultRecord.from_dict(cast("Recipe", recipe.item).output, place=place)
 
 
 def check_recipe(entry: Entry) -> None:
