@@ -34,24 +34,26 @@ def contrast_limits(planes: Iterable[NDArray[Any]]) -> tuple[float, float]:
     numbers = [_numbers(plane) for plane in planes]
     low, high = _reached_twice(numbers)
     if not low < high:
-        low, high = _range([plane.ravel() for plane in numbers])
+        low, high = _reduced(np.fmin, numbers), _reduced(np.fmax, numbers)
     return (low, high) if low < high else (low, low + 1)
 
 
 def _numbers(plane: NDArray[Any]) -> NDArray[np.float64]:
     values = (np.abs(plane) if plane.dtype.kind == "c" else plane).astype(np.float64)
-    values[~np.isfinite(values)] = np.nan
+    if plane.dtype.kind in "fc":
+        values[~np.isfinite(values)] = np.nan
     return values
 
 
 def _reached_twice(planes: list[NDArray[np.float64]]) -> tuple[float, float]:
     pairs = [p for v in planes for p in ((v[1:], v[:-1]), (v[:, 1:], v[:, :-1]))]
-    low, _ = _range([np.fmax(*pair).ravel() for pair in pairs])
-    _, high = _range([np.fmin(*pair).ravel() for pair in pairs])
+    low = _reduced(np.fmin, [np.fmax(*pair) for pair in pairs])
+    high = _reduced(np.fmax, [np.fmin(*pair) for pair in pairs])
     return low, high
 
 
-def _range(values: list[NDArray[np.float64]]) -> tuple[float, float]:
-    every = np.concatenate([np.zeros(0), *values])
-    known = every[~np.isnan(every)]
-    return (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+def _reduced(function: np.ufunc, values: list[NDArray[np.float64]]) -> float:
+    """Return the least or the largest number, by `fmin` or `fmax`; 0 where there is none."""
+    found = [float(function.reduce(each, axis=None)) for each in values if each.size]
+    known = [number for number in found if number == number]  # noqa: PLR0124  # not NaN
+    return float(function.reduce(known)) if known else 0.0

@@ -244,8 +244,11 @@ def colored_pixels(
         if not low < high:
             low, high = contrast_limits([values])
         with np.errstate(over="ignore", invalid="ignore"):
-            level = np.nan_to_num((values.astype(np.float64) - low) / (high - low))
-        total += level.clip(0, 1)[..., np.newaxis] * _rgb(display.color or "FFFFFF")
+            level = np.nan_to_num((values.astype(np.float64) - low) / (high - low)).clip(0, 1)
+        color = display.color or "FFFFFF"
+        if len(small) == 1 and color.upper() == "FFFFFF":  # three planes of one are dear
+            return np.repeat((level * 255).round().astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+        total += level[..., np.newaxis] * _rgb(color)
     return (total.clip(0, 1) * 255).round().astype(np.uint8)
 
 
