@@ -66,6 +66,47 @@ def interruptible():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def processes_stay():
+    """Have worker processes of `executor="processes"` serve one test after another.
+
+    They stay as those of "auto" do, while they are as new ones would be: to start one takes longer
+    than most tests.  `new_processes` is for tests of how they start and end.
+    """
+    from scutoid.executors._processes import AutoExecutor, ProcessesExecutor
+
+    start = ProcessesExecutor.open
+    ProcessesExecutor.open = AutoExecutor.open
+    yield start
+    ProcessesExecutor.open = start
+
+
+@pytest.fixture
+def new_processes(processes_stay, monkeypatch):
+    """Have them start for each run, and end with it, as they do elsewhere."""
+    from scutoid.executors._processes import ProcessesExecutor
+
+    monkeypatch.setattr(ProcessesExecutor, "open", processes_stay)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup():
+    _name_no_test()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call():
+    _name_no_test()
+    return (yield)
+
+
+def _name_no_test():
+    """Take the name of the test out of the environment: processes with another one are new."""
+    if "PYTEST_CURRENT_TEST" in os.environ:
+        os.environ["PYTEST_CURRENT_TEST"] = "a test"
+
+
 @pytest.fixture(autouse=True)
 def temporary_directory():
     """Undo that a test asks, with another TMPDIR, where temporary files are: the answer is kept."""

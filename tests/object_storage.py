@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import http.server
+import logging
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -196,9 +198,15 @@ class Bucket:
 @contextmanager
 def store_of_objects():
     """Run moto; gives its address."""
+    from moto import backends
     from moto.moto_api import state_manager  # noqa: F401 - of the package that is asked for
     from moto.server import ThreadedMotoServer
 
+    # It lists the folder of its modules twice a request, and says each: half of what one takes
+    if not hasattr(backends.list_of_moto_modules, "cache_info"):
+        found = tuple(backends.list_of_moto_modules())
+        backends.list_of_moto_modules = functools.cache(lambda: found)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

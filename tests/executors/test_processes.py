@@ -22,6 +22,8 @@ from scutoid.executors._pickling import dumps, is_importable, loads
 from scutoid.geometry import Roi
 from scutoid.testing import Recorder
 
+pytestmark = pytest.mark.usefixtures("new_processes")
+
 SHORT = 5
 """A time-out, in seconds, that blocks which do nothing keep also where others keep both cores."""
 
