@@ -58,7 +58,7 @@ def fuzz(*arguments):
 
 @pytest.mark.parametrize(
     ("module", "each"),
-    [("images", 200), ("tiffs", 200), ("microscopes", 200), ("values", 200), ("stores", 40)],
+    [("images", 100), ("tiffs", 100), ("microscopes", 100), ("values", 100), ("stores", 20)],
 )
 def test_damaged_files_are_read_or_refused(module, each) -> None:
     code, lines = fuzz(module, "--each", each, "--batch", 100, "--jobs", 2)

@@ -29,15 +29,15 @@ def soak():
 
 @pytest.mark.parametrize("elements", ["0", "2"])
 def test_runs_that_are_killed_come_to_the_right_results(soak, elements):
-    options = ["--kills", "2", "--seed", "1", "--elements", elements, "--jobs", "2"]
+    options = ["--kills", "1", "--seed", "1", "--elements", elements]
     done = subprocess.run(
         [sys.executable, TOOL, *options], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     words = done.stdout.splitlines()[-1].split()
     found = dict(zip(words[::2], map(int, words[1::2]), strict=True))
-    assert found["sites"] >= 2
-    assert found["kills"] >= 2
+    assert found["sites"] >= 1
+    assert found["kills"] >= 1
     assert {kind: found[kind] for kind in soak.KINDS} == dict.fromkeys(soak.KINDS, 0)
 
 

