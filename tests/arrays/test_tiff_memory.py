@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import tifffile
@@ -33,12 +35,14 @@ def specs(draw, n_least=1):
     axes = draw(
         st.sampled_from(["yx", "zyx", "czyx", "tczyx", "tzyxc", "yxc", "pyx", "xyz", "tcyx"])
     )
-    shape = tuple(draw(st.sampled_from([1, 1, 2, 7, 40])) for _ in axes)
+    shape = [draw(st.sampled_from([1, 1, 2, 7, 40])) for _ in axes]
+    while math.prod(shape) > 50_000:  # some hundred pages show what thousands would
+        shape[shape.index(40)] = 7
     if axes.endswith("yxc"):
-        shape = (*shape[:-1], draw(st.sampled_from([1, 3, 4])))
+        shape[-1] = draw(st.sampled_from([1, 3, 4]))
     dtype = draw(st.sampled_from(["uint8", "uint16", "bool", "float32"]))
     sizes = draw(st.sampled_from([None, 0.5]))
-    return ImageSpec(shape, dtype, axes, sizes, "um" if sizes else None)
+    return ImageSpec(tuple(shape), dtype, axes, sizes, "um" if sizes else None)
 
 
 def check_crops(source, truth, data):

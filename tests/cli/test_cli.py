@@ -181,7 +181,8 @@ def test_wrong_usage_says_what_and_exits_with_2(project, args, words) -> None:
 
 
 def test_failed_blocks_are_told_and_exit_with_1(project) -> None:
-    done = scutoid("run", "cells.py", "--raw", "raw.zarr", "--fail", cwd=project)
+    command = ("run", "cells.py", "--raw", "raw.zarr", "--fail", "--executor", "serial")
+    done = scutoid(*command, cwd=project)
     assert done.returncode == 1
     assert "told to fail" in done.stderr
     assert "24 failed" in done.stderr
@@ -336,12 +337,13 @@ def blur():
 
 def test_warnings_stand_below_what_a_run_printed(tmp_path) -> None:
     (tmp_path / "blur.py").write_text(SHORT)
-    done = scutoid("run", "blur.py", "--store=results", "--block=32", cwd=tmp_path)
+    command = ("run", "blur.py", "--block=32", "--executor=serial")
+    done = scutoid(*command, "--store=results", cwd=tmp_path)
     said = done.stderr.splitlines()
     assert sum("UNSEEN_BY_KEYS" in line for line in said) == 2, "before and after the run"
     assert sum("how the image is cut" in line for line in said) == 1, "at its end"
-    off = ("run", "blur.py", "--store=other", "--block=32", "--no-check-halo")
-    assert "how the image is cut" not in scutoid(*off, cwd=tmp_path).stderr
+    off = scutoid(*command, "--store=other", "--no-check-halo", cwd=tmp_path)
+    assert "how the image is cut" not in off.stderr
 
 
 def test_a_failed_run_prints_the_command_that_opens_the_debugger_at_the_line(project) -> None:
@@ -376,9 +378,10 @@ def test_parameters_of_a_file_are_taken_where_no_flag_says_otherwise(project) ->
     content = {"scutoid_parameters": 1, "of": "count", "kind": "pipeline"}
     saved = {"raw": "raw.zarr", "level": 120}
     file.write_text(json.dumps({**content, "parameters": saved}))
-    done = scutoid("run", "cells.py", "--parameters", file, cwd=project)
+    command = ("run", "cells.py", "--executor", "serial")
+    done = scutoid(*command, "--parameters", file, cwd=project)
     assert done.returncode == 0, done.stderr
-    done = scutoid("run", "cells.py", f"--parameters={file}", "--level", "80", cwd=project)
+    done = scutoid(*command, f"--parameters={file}", "--level", "80", cwd=project)
     assert done.returncode == 0, done.stderr
     entries = sc.Store(project / "results").entries("bright")
     assert [recipe.parameters["level"].text for _, recipe in entries] == ["80.0", "120.0"]

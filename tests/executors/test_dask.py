@@ -65,10 +65,10 @@ def whole_cluster(cluster, client):
     def complete():
         # Dask gives up a nanny whose worker takes long to come back, some time later, and starts
         # another one only when it is asked again
-        for _ in range(11):
+        for _ in range(110):
             cluster.scale(2)
             with suppress(TimeoutError):
-                client.wait_for_workers(2, timeout=20)
+                client.wait_for_workers(2, timeout=2)
                 return
         client.wait_for_workers(2, timeout=20)
 

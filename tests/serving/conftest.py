@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -137,9 +138,8 @@ def site(finished):
     return asked(finished)
 
 
-@pytest.fixture
-def served():
-    """Starts servers of stores as processes, and ends them."""
+@contextmanager
+def _servers():
     started = []
 
     def start(store):
@@ -158,6 +158,20 @@ def served():
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture
+def served():
+    """Starts servers of stores as processes, and ends them."""
+    with _servers() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serving():
+    """Starts servers that all tests of a module ask."""
+    with _servers() as start:
+        yield start
 
 
 LIVE = """

@@ -19,10 +19,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
+@pytest.fixture(scope="module")
+def address(serving, finished):
+    """The address of a server of the store, which only reads it."""
+    return serving(finished)[1]
+
+
 @pytest.fixture
-def run_page(served, finished, run_name, open_page):
+def run_page(address, run_name, open_page):
     def begin(step="", **options):
-        _, address = served(finished)
         return open_page(address, path=f"/run/{run_name}#{step}", **options)
 
     return begin
