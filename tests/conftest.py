@@ -257,6 +257,14 @@ def module_beside(name):
 
 
 @pytest.fixture(scope="session")
+def forks():
+    """Run commands in processes that have imported already what they need."""
+    process = module_beside("forks").Forks()
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
 def ome():
     """Return what writes OME-TIFFs as microscopes do."""
     return module_beside("ome_files")

@@ -1,4 +1,4 @@
-"""The command line, in new processes: its output and exit codes."""
+"""The command line, in processes of its own: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def project(tmp_path):
     return tmp_path
 
 
-def scutoid(*args, cwd, **options):
-    command = [sys.executable, "-m", "scutoid", *map(str, args)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **options)
+@pytest.fixture
+def scutoid(forks):
+    return partial(forks.run, "scutoid")
 
 
-def test_run_then_again_then_with_another_parameter(project) -> None:
+def test_run_then_again_then_with_another_parameter(scutoid, project) -> None:
     command = ("run", "cells.py", "--raw", "raw.zarr", "--store", "results", "--workers", "2")
     first = scutoid(*command, cwd=project)
     assert first.returncode == 0, first.stderr
@@ -106,7 +106,9 @@ def test_run_then_again_then_with_another_parameter(project) -> None:
         (["--executor", "two", "--preset", "none.toml"], 2, "a preset is in a file"),
     ],
 )
-def test_a_preset_is_of_the_file_that_is_named_and_no_other(project, flags, code, said) -> None:
+def test_a_preset_is_of_the_file_that_is_named_and_no_other(
+    scutoid, project, flags, code, said
+) -> None:
     for name in ("lab.toml", "presets.toml", "scutoid.toml"):
         (project / name).write_text("[mine]\nkind = 'local'\nworkers = 1\n[two]\nkind = 'local'\n")
     done = scutoid("run", "cells.py", "--raw", "raw.zarr", *flags, cwd=project)
@@ -115,7 +117,7 @@ def test_a_preset_is_of_the_file_that_is_named_and_no_other(project, flags, code
     assert (project / "results").exists() == (code == 0)
 
 
-def test_ls_and_show(project) -> None:
+def test_ls_and_show(scutoid, project) -> None:
     scutoid("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial", cwd=project)
     listed = scutoid("ls", cwd=project)
     assert listed.returncode == 0
@@ -129,7 +131,7 @@ def test_ls_and_show(project) -> None:
     assert "(32, 48, 64), bool" in image.stdout
 
 
-def test_a_flag_takes_several_values(project) -> None:
+def test_a_flag_takes_several_values(scutoid, project) -> None:
     command = (
         "run",
         "cells.py",
@@ -147,7 +149,7 @@ def test_a_flag_takes_several_values(project) -> None:
     assert sc.Store(project / "results")["scaled"].voxel_size == (2.0, 1.0, 0.5)
 
 
-def test_help_tells_the_flags_of_a_pipeline(project) -> None:
+def test_help_tells_the_flags_of_a_pipeline(scutoid, project) -> None:
     general = scutoid("--help", cwd=project)
     assert general.returncode == 0
     for word in ("run", "plan", "ls", "show", "demo"):
@@ -172,7 +174,7 @@ def test_help_tells_the_flags_of_a_pipeline(project) -> None:
         (["frobnicate"], "frobnicate"),
     ],
 )
-def test_wrong_usage_says_what_and_exits_with_2(project, args, words) -> None:
+def test_wrong_usage_says_what_and_exits_with_2(scutoid, project, args, words) -> None:
     (project / "no").mkdir()
     done = scutoid(*args, cwd=project)
     assert done.returncode == 2, done.stdout + done.stderr
@@ -180,7 +182,7 @@ def test_wrong_usage_says_what_and_exits_with_2(project, args, words) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_failed_blocks_are_told_and_exit_with_1(project) -> None:
+def test_failed_blocks_are_told_and_exit_with_1(scutoid, project) -> None:
     command = ("run", "cells.py", "--raw", "raw.zarr", "--fail", "--executor", "serial")
     done = scutoid(*command, cwd=project)
     assert done.returncode == 1
@@ -224,7 +226,7 @@ def test_a_signal_stops_and_the_same_command_resumes(project, wait_for, number, 
     assert "cached" in line
 
 
-def test_view_says_how_to_install_napari(project) -> None:
+def test_view_says_how_to_install_napari(scutoid, project) -> None:
     try:
         import napari  # noqa: F401
     except ImportError:
@@ -237,13 +239,13 @@ def test_view_says_how_to_install_napari(project) -> None:
 
 
 @pytest.mark.parametrize("flags", [["--link", "http://x"], ["--port", "8123"], ["--no-browser"]])
-def test_flags_of_a_page_need_web(project, flags) -> None:
+def test_flags_of_a_page_need_web(scutoid, project, flags) -> None:
     done = scutoid("view", *flags, cwd=project)
     assert done.returncode == 2
     assert "remedy: add --web" in done.stderr
 
 
-def test_the_demonstration_finds_its_cells_and_is_cached(tmp_path) -> None:
+def test_the_demonstration_finds_its_cells_and_is_cached(scutoid, tmp_path) -> None:
     first = scutoid("demo", "--out", tmp_path / "demo", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "found 290 cells; 290 of the 290 that were placed" in first.stdout
@@ -251,7 +253,7 @@ def test_the_demonstration_finds_its_cells_and_is_cached(tmp_path) -> None:
     assert "14 steps, of which 14 were up to date" in second.stdout
 
 
-def test_a_report_is_written(project) -> None:
+def test_a_report_is_written(scutoid, project) -> None:
     command = ("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial")
     assert scutoid(*command, cwd=project).returncode == 0
     done = scutoid("report", cwd=project)
@@ -267,7 +269,7 @@ def test_a_report_is_written(project) -> None:
     assert run in none.stderr
 
 
-def test_the_store_is_looked_after(project) -> None:
+def test_the_store_is_looked_after(scutoid, project) -> None:
     command = ("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial")
     assert scutoid(*command, cwd=project).returncode == 0
     (shard, *_) = (project / "results").glob("scaled/*/image.ome.zarr/0/c/0/0/1")
@@ -300,7 +302,7 @@ def test_the_store_is_looked_after(project) -> None:
     assert sc.Store(project / "results").names() == ()
 
 
-def test_why_and_accept(project) -> None:
+def test_why_and_accept(scutoid, project) -> None:
     command = ("cells.py", "--raw", "raw.zarr")
     assert scutoid("run", *command, "--executor", "serial", cwd=project).returncode == 0
     (project / "factors.py").write_text("FACTOR = 3\n")
@@ -335,7 +337,7 @@ def blur():
 """
 
 
-def test_warnings_stand_below_what_a_run_printed(tmp_path) -> None:
+def test_warnings_stand_below_what_a_run_printed(scutoid, tmp_path) -> None:
     (tmp_path / "blur.py").write_text(SHORT)
     command = ("run", "blur.py", "--block=32", "--executor=serial")
     done = scutoid(*command, "--store=results", cwd=tmp_path)
@@ -346,7 +348,9 @@ def test_warnings_stand_below_what_a_run_printed(tmp_path) -> None:
     assert "how the image is cut" not in off.stderr
 
 
-def test_a_failed_run_prints_the_command_that_opens_the_debugger_at_the_line(project) -> None:
+def test_a_failed_run_prints_the_command_that_opens_the_debugger_at_the_line(
+    scutoid, project
+) -> None:
     command = ("run", "cells.py", "--raw", "raw.zarr", "--fail", "--workers", "1")
     failed = scutoid(*command, "--executor=serial", cwd=project)
     assert failed.returncode == 1
@@ -360,7 +364,7 @@ def test_a_failed_run_prints_the_command_that_opens_the_debugger_at_the_line(pro
     assert "(Pdb) 4096\n(Pdb) True\n" in opened.stdout
 
 
-def test_debug_stops_at_the_begin_of_the_function_and_says_what_came(project) -> None:
+def test_debug_stops_at_the_begin_of_the_function_and_says_what_came(scutoid, project) -> None:
     command = ("debug", "cells.py", "--raw", "raw.zarr", "--step", "scaled", "--at", "0,1,2")
     begun = scutoid(*command, "--begin", cwd=project, input="p image.shape\nc\n")
     assert begun.returncode == 0, begun.stderr
@@ -373,7 +377,7 @@ def test_debug_stops_at_the_begin_of_the_function_and_says_what_came(project) ->
     assert "at= is the number of a block" in wrong.stderr
 
 
-def test_parameters_of_a_file_are_taken_where_no_flag_says_otherwise(project) -> None:
+def test_parameters_of_a_file_are_taken_where_no_flag_says_otherwise(scutoid, project) -> None:
     file = project / "tuned.json"
     content = {"scutoid_parameters": 1, "of": "count", "kind": "pipeline"}
     saved = {"raw": "raw.zarr", "level": 120}
