@@ -23,6 +23,7 @@ import scutoid as sc
 from scutoid import events
 from scutoid.blocks import BlockGrid, BlockTask, run_blocks
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
+from scutoid.executors import _dask_worker
 from scutoid.executors._dask_lines import kept_out_of_the_terminal
 from scutoid.executors._environment import MEMORY_VARIABLES
 from scutoid.geometry import Roi
@@ -539,6 +540,8 @@ def test_a_cluster_without_workers_is_told_of_and_given_up(monkeypatch, loses, w
             run_blocks(task, executor=cluster, listeners=[recorder])
     assert "SCUTOID_DASK_PATIENCE" in caught.value.remedy
     assert recorder.of(events.WorkersAwaited)
+    assert bool(started) == loses
+    assert not _dask_worker._limits  # which would keep all of this process to one thread
 
 
 def test_a_patience_that_is_no_time_is_refused(monkeypatch, cluster_of_threads):

@@ -231,6 +231,7 @@ class _DaskWorkerPool:
                 self._invitations.withdraw()
                 self._leave(end)
         finally:
+            _dask_worker.forget(self._run, but=list(self._seats))
             self._seats.clear()
             self._link.close(max(end - time.monotonic(), _CLOSING_SECONDS))
 

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -116,9 +117,29 @@ def close(run: str, worker: int) -> None:
         except Exception:
             _logger.exception("worker %d: leaving a set-up failed", worker)
     with _lock:
-        del _places[run, worker]
-        while _limits and not _places:
-            _limits.pop().restore_original_limits()
+        _places.pop((run, worker), None)
+        _undo_limits()
+
+
+def forget(run: str, but: Collection[int]) -> None:
+    """Undo what workers of this process keep for a run that have left it before its end.
+
+    Parameters
+    ----------
+    run : str
+        Which.
+    but : collection of int
+        Numbers of those that are with it still, and do so themselves.
+    """
+    with _lock:
+        for place in [(other, n) for other, n in _places if other == run and n not in but]:
+            del _places[place]
+        _undo_limits()
+
+
+def _undo_limits() -> None:
+    while _limits and not _places:
+        _limits.pop().restore_original_limits()
 
 
 def cancel(run: str) -> None:
