@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +38,14 @@ def example():
     return module
 
 
-def scutoid(*args, cwd):
-    command = [sys.executable, "-m", "scutoid", *args]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def scutoid(forks):
+    def run(*words, cwd):
+        done = forks.run("scutoid", *words, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 def test_it_has_at_most_ten_lines_of_its_users_own():
@@ -53,7 +54,7 @@ def test_it_has_at_most_ten_lines_of_its_users_own():
     assert len(lines) <= 10
 
 
-def test_it_plans_and_runs_and_does_what_is_new(photos, tmp_path):
+def test_it_plans_and_runs_and_does_what_is_new(scutoid, photos, tmp_path):
     command = (str(EXAMPLE), "--raw", "photos", "--store", "results")
     assert "0/3" in scutoid("plan", *command, cwd=tmp_path)
     assert "2 steps run" in scutoid("run", *command, "--workers", "2", cwd=tmp_path)
@@ -63,10 +64,10 @@ def test_it_plans_and_runs_and_does_what_is_new(photos, tmp_path):
     folder = scutoid("export", "red_channel", "final", "--store", "results", cwd=tmp_path).strip()
     exported = {p.relative_to(folder).as_posix() for p in Path(folder).rglob("*.tif")}
     assert exported == {name.replace(".png", ".tif") for name in photos}
-    assert "nothing to run" in scutoid("run", *command, cwd=tmp_path)
+    assert "nothing to run" in scutoid("run", *command, "--executor", "serial", cwd=tmp_path)
     io.imsave(tmp_path / "photos" / "new.png", photos["a/1.png"] // 2, check_contrast=False)
     assert "3/4" in scutoid("plan", *command, cwd=tmp_path)
-    assert "2 steps run" in scutoid("run", *command, cwd=tmp_path)
+    assert "2 steps run" in scutoid("run", *command, "--executor", "serial", cwd=tmp_path)
 
 
 def test_its_users_test_it(photos, example, tmp_path):
