@@ -95,7 +95,8 @@ def test_a_part_of_the_mask_is_flooded_the_same_alone(case):
 def test_parts_that_are_flooded_in_their_boxes_equal_the_reference(case, dtype, turned):
     image, *others = case
     image = image.astype(dtype)
-    with mock.patch.object(_watershed, "_CALL", -(2**20)):  # as if a call took no time
+    # As if a call took no time, and looked for in slabs of a few voxels
+    with mock.patch.multiple(_watershed, _CALL=-(2**20), _VOXELS=7):
         found = watershed(image, *others, descending=turned)
     values = -image.astype("f8") if turned else image
     np.testing.assert_array_equal(found, reference_watershed(values, *others))

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,9 +30,12 @@ from numpy.typing import NDArray
 
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._components import apply_lookup, checked_connectivity, find_components
+from scutoid.kernels._slabs import replace_by_components
 
 _CALL = 2**13
 """Voxels that are flooded in the time that one more call of scikit-image takes."""
+_VOXELS = 2**21
+"""Voxels of which the numbers of parts are looked at together."""
 
 
 def watershed(
@@ -142,11 +146,15 @@ def flood_parts(
     table = np.zeros(n_parts + 1, seeds.dtype)
     table[takes] = unreached
     table[number] = labels
-    boxes = _boxes(parts, np.unique(number[labels != table[number]]), n_parts)
-    flooded = apply_lookup(table, parts, in_place=True)
-    for box, within in boxes:
+    chosen = np.unique(number[labels != table[number]])
+    flooded_in = []
+    for box, within in _boxes(parts, chosen, n_parts):
         found = _flooded(image[box], seeds[box], within, hops, descending=descending)
-        flooded[box][within] = found
+        flooded_in.append((box, np.packbits(within), within.shape, found))
+    flooded = apply_lookup(table, parts, in_place=True)
+    for box, bits, shape, found in flooded_in:
+        within = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)
+        flooded[box][within.view(bool)] = found
     return flooded
 
 
@@ -154,21 +162,40 @@ def _boxes(
     parts: NDArray[np.uint32], chosen: NDArray[np.uint32], n_parts: int
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:
     """Return boxes and what to flood in them: one a part, or one for all of many small parts."""
-    from scipy import ndimage
-
     if not len(chosen):
         return iter(())
+    low, high = _extents(parts, chosen, n_parts)
+    all_of_them = high.max(axis=0) - low.min(axis=0)
+    if np.prod(high - low, axis=1).sum() + len(chosen) * _CALL < np.prod(all_of_them):
+        boxes = (tuple(map(slice, *ends)) for ends in zip(low, high, strict=True))
+        return ((box, parts[box] == part) for box, part in zip(boxes, chosen, strict=True))
+    is_chosen = np.zeros(n_parts + 1, bool)
+    is_chosen[chosen] = True
+    whole = tuple(map(slice, low.min(axis=0), high.max(axis=0)))
+    return iter([(whole, apply_lookup(is_chosen, parts[whole]))])
+
+
+def _extents(
+    parts: NDArray[np.uint32], chosen: NDArray[np.uint32], n_parts: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first place of each chosen part along each axis, and that behind its last."""
+    from scipy import ndimage
+
     table = np.zeros(n_parts + 1, np.min_scalar_type(len(chosen)))
     table[chosen] = np.arange(1, len(chosen) + 1)
-    numbers = apply_lookup(table, parts)
-    boxes = ndimage.find_objects(numbers)
-    ends = np.array([[(side.start, side.stop) for side in box] for box in boxes])
-    low, high = ends[..., 0], ends[..., 1]
-    all_of_them = high.max(axis=0) - low.min(axis=0)
-    if np.prod(high - low, axis=1).sum() + len(boxes) * _CALL < np.prod(all_of_them):
-        return ((box, numbers[box] == number) for number, box in enumerate(boxes, start=1))
-    whole = tuple(map(slice, low.min(axis=0), high.max(axis=0)))
-    return iter([(whole, numbers[whole] != 0)])
+    low = np.full((len(chosen), parts.ndim), max(parts.shape))
+    high = np.zeros_like(low)
+    n_planes = max(_VOXELS // math.prod(parts.shape[1:]), 1)
+    for at in range(0, len(parts), n_planes):
+        numbers = apply_lookup(table, parts[at : at + n_planes])
+        for number, box in enumerate(ndimage.find_objects(numbers)):
+            if box is not None:
+                first = np.array([side.start for side in box])
+                first[0] += at
+                stop = first + [side.stop - side.start for side in box]
+                low[number] = np.minimum(low[number], first)
+                high[number] = np.maximum(high[number], stop)
+    return low, high
 
 
 def _flooded(
@@ -237,6 +264,8 @@ def parts_seen(
     inner: tuple[slice, ...],
     goes_on: Sequence[tuple[bool, bool]],
     connectivity: int | None = None,
+    *,
+    in_place: bool = False,
 ) -> tuple[NDArray[np.uint32], NDArray[np.bool_], NDArray[np.bool_]]:
     """Number the components of a mask, and tell what `components_seen` does of each number.
 
@@ -244,6 +273,8 @@ def parts_seen(
     ----------
     mask, inner, goes_on, connectivity
         As for `components_seen`.
+    in_place : bool
+        Whether the mask need not stay: if it is of uint32, the numbers take its place.
 
     Returns
     -------
@@ -260,7 +291,8 @@ def parts_seen(
     >>> parts.tolist(), reaches.tolist(), is_cut.tolist()
     ([0, 1, 1, 0, 2, 2], [False, True, False], [False, False, True])
     """
-    parts = find_components(mask, connectivity)
+    find = replace_by_components if in_place else find_components
+    parts = find(mask, connectivity)
     reaches, is_cut = np.zeros((2, int(parts.max(initial=0)) + 1), bool)
     for axis, sides in enumerate(goes_on):
         for place, is_open in zip((0, -1), sides, strict=True):

@@ -282,7 +282,7 @@ def watershed_step(
     _check_mask(mask)
     _, inner, goes_on = image_part(block)
     where = np.ones(image.shape, bool) if mask is None else mask
-    parts, reaches, is_cut = kernels.parts_seen(where, inner, goes_on, connectivity)
+    parts, reaches, is_cut = kernels.parts_seen(where, inner, goes_on, connectivity, in_place=True)
     if exact and (reaches & is_cut).any():
         n_voxels = int(np.count_nonzero(kernels.apply_lookup(is_cut, parts[inner])))
         raise StepError(

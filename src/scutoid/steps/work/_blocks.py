@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageWriter, Readable, write_kept
 from scutoid.blocks import Block, Done
 from scutoid.errors import StoreError
+from scutoid.free_memory import give_back_memory
 from scutoid.geometry import Coordinate, Roi
 from scutoid.spent import spending
 from scutoid.steps.compute import (
@@ -40,6 +41,9 @@ from scutoid.steps.work._drafts import Draft, Drafting, DraftReader
 from scutoid.steps.work._handover import Handover
 from scutoid.steps.work._taking import BlockResult, EarlierBlocks
 from scutoid.store import Entry, Pack, empty_folder
+
+_LARGE = 2**23
+"""Voxels that a block reads from which on it matters what memory is kept for others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +76,8 @@ class BlockWork:
         described = self.given.step.block(block.index)
         draft = None if self.drafts is None else self.drafts.take(block.index)
         sums: Sums = {} if draft is None else draft.sums
+        if described.read_roi.size >= _LARGE:
+            give_back_memory()  # what smaller blocks had, which is too scattered for this one
         with holding():
             digest = digest_of_reads(self.given, described, sums) if self.is_digested else b""
             if self.earlier is not None:
