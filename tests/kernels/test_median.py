@@ -83,10 +83,11 @@ def test_the_other_byte_order_has_the_same_values(image) -> None:
     assert_same_bits(median_filter(image, 3), median_filter(own, 3))
 
 
-@pytest.mark.parametrize("shape", [(70, 90), (5, 12, 33)])
+@pytest.mark.parametrize("shape", [(70, 90), (5, 12, 33), (11, 3, 30)])
 def test_tiles_and_parts_of_wires_join_without_a_seam(shape, monkeypatch) -> None:
     monkeypatch.setattr(_median, "_PLANE", 40)
     monkeypatch.setattr(_median, "_COLUMNS", 13)
+    monkeypatch.setattr(_median, "_STACK", 300)
     monkeypatch.setattr(_median, "_BYTES", 14)
     image = np.random.default_rng(0).integers(0, 2**16, shape, "uint16")
     assert_same_bits(median_filter(image, 3), ndimage.median_filter(image, 3))
@@ -112,9 +113,18 @@ def test_floats_without_an_order_of_bits_are_told() -> None:
         assert not has_one_order(np.array(values, "float32"))
 
 
+@pytest.mark.parametrize("size", [3, (1, 3, 3)])
+def test_small_planes_are_sorted_together(size, monkeypatch) -> None:
+    calls = []
+    middle = _median._Wires.middle
+    monkeypatch.setattr(_median._Wires, "middle", lambda *a: calls.append(1) or middle(*a))
+    median_filter(np.zeros((40, 64, 64), "uint16"), size)
+    assert len(calls) < 8  # each holds Python's lock for a moment, which other threads wait for
+
+
 def test_memory_beyond_the_result_does_not_grow_with_the_image() -> None:
     peaks = []
-    for n_planes in (5, 40):
+    for n_planes in (20, 60):
         image = np.zeros((n_planes, 128, 128), "uint16")
         tracemalloc.start()
         result = median_filter(image, 3)

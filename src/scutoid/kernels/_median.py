@@ -15,7 +15,6 @@ along each axis.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,16 +22,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.kernels._tiled_planes import Surroundings, tiles
+from scutoid.kernels._tiled_planes import Surroundings, mirrored, tiles
 from scutoid.kernels._whole_numbers import by_order
 
 Comparator = tuple[int, int]
 """The wire that gets the lesser value, and the one that gets the greater."""
 
-_BYTES = 2**16
+_BYTES = 2**17
 """Of one wire: some thirty of them stay near the processor."""
 _PLANE = 2**16
-"""Voxels of a part of a plane, of which up to 27 sorted copies are held."""
+"""Voxels of a part of a plane."""
+_STACK = 2**17
+"""Voxels of parts of planes above each other, of which nine sorted copies are held."""
 _COLUMNS = 2**12
 """Voxels along the rows of such a part."""
 _SMALL = 2**12
@@ -135,43 +136,42 @@ def _fill(image: NDArray[Any], filtered: NDArray[Any], *, deep: bool) -> None:
     network = _needed(_MIDDLE_OF_27, 13) if deep else _needed(_MIDDLE_OF_9, 4)
     for tile in tiles(image.shape[1:], _REACH, _PLANE, _COLUMNS):
         around = Surroundings(tile, _REACH, image.shape[1:])
-        part = (slice(None), *tile)
         rows, columns = (side.stop - side.start for side in tile)
-        width, count = columns + 2, rows * (columns + 2) - 2
-        # Positions of the tile in rows that are two longer, from its first voxel to its last
-        whole = np.empty(rows * width, filtered.dtype)
-        wires = _Wires(network, count, whole.dtype)
-        for index, sources in enumerate(_sorted_planes(image, around, whole.dtype, deep=deep)):
+        size = (rows + 2) * (columns + 2)
+        for planes in _stacks(len(image), size):
+            depth = planes.stop - planes.start
+            padded = around.padded(_with_neighbours(image, planes, deep=deep), filtered.dtype)
+            sources = _sorted([padded.reshape(-1)], 1)
+            if deep:  # along y as well
+                sources = _sorted(sources, columns + 2)
+            step = size if deep else columns + 2
+            sources = [wire[k * step :] for k in range(3) for wire in sources]
+            # From the first voxel of the tile to its last, in rows that are two longer
+            count = depth * size - 2 * (columns + 2) - 2
+            medians = np.empty(depth * size, filtered.dtype)
+            wires = _Wires(network, count, medians.dtype)
             for start in range(0, count, wires.length):
                 stop = min(start + wires.length, count)
-                whole[start:stop] = wires.middle([wire[start:stop] for wire in sources])
-            filtered[part][index] = whole.reshape(rows, width)[:, :columns]
+                medians[start:stop] = wires.middle([wire[start:stop] for wire in sources])
+            found = medians.reshape(depth, rows + 2, columns + 2)
+            filtered[(planes, *tile)] = found[:, :rows, :columns]
 
 
-def _sorted_planes(
-    image: NDArray[Any], around: Surroundings, dtype: np.dtype[Any], *, deep: bool
-) -> Iterator[list[NDArray[Any]]]:
-    """Yield the wires of each plane, sorted as far as neighbours share it."""
+def _stacks(n_planes: int, size: int) -> Iterator[slice]:
+    """Cut planes into stacks that are worked on together: each call of numpy is a long one."""
+    depth = max(_STACK // size, 1)
+    for start in range(0, n_planes, depth):
+        yield slice(start, min(start + depth, n_planes))
+
+
+def _with_neighbours(image: NDArray[Any], planes: slice, *, deep: bool) -> NDArray[Any]:
+    """Return planes, with the one before and the one behind them if the footprint is deep."""
     if not deep:
-        for plane in image:
-            padded = around.padded(plane, dtype)
-            width = padded.shape[1]
-            ordered = _sorted([padded.reshape(-1)], 1)
-            yield [wire[row * width :] for row in range(3) for wire in ordered]
-        return
-    planes = [_sorted_both(image[0], around, dtype)] * 2
-    for index in range(len(image)):
-        is_last = index + 1 == len(image)
-        planes.append(planes[-1] if is_last else _sorted_both(image[index + 1], around, dtype))
-        yield list(itertools.chain(*planes))
-        del planes[0]
-
-
-def _sorted_both(
-    plane: NDArray[Any], around: Surroundings, dtype: np.dtype[Any]
-) -> list[NDArray[Any]]:
-    padded = around.padded(plane, dtype)
-    return _sorted(_sorted([padded.reshape(-1)], 1), padded.shape[1])
+        return image[planes]
+    first, stop = max(planes.start - 1, 0), min(planes.stop + 1, len(image))
+    if (first, stop) == (planes.start - 1, planes.stop + 1):
+        return image[first:stop]
+    return image[mirrored(np.arange(planes.start - 1, planes.stop + 1), len(image))]
 
 
 def _sorted(wires: list[NDArray[Any]], step: int) -> list[NDArray[Any]]:
