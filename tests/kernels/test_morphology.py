@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from scutoid.kernels import (
     _morphology,
+    _packed_masks,
     dilate_mask,
     erode_mask,
     footprint_array,
@@ -114,8 +115,28 @@ def test_tiles_join_without_a_seam(shape, voxels, monkeypatch) -> None:
     image = np.random.default_rng(0).integers(0, 2**16, shape, "uint16")
     ball = footprint_array(2, image.ndim)
     assert_same_bits(grey_opening(image, ball), ndimage.grey_opening(image, footprint=ball))
-    mask = image > 9000
+
+
+@pytest.mark.parametrize("voxels", [64, 3000], ids=["some rows", "some planes"])
+@pytest.mark.parametrize("shape", [(900,), (70, 90), (31, 8, 9)])
+def test_parts_of_masks_join_without_a_seam(shape, voxels, monkeypatch) -> None:
+    monkeypatch.setattr(_packed_masks, "_VOXELS", voxels)
+    mask = np.random.default_rng(0).random(shape) < 0.9
+    ball = footprint_array(2, mask.ndim)
     assert_same_bits(erode_mask(mask, ball), ndimage.binary_erosion(mask, ball))
+    assert_same_bits(dilate_mask(~mask, ball), ndimage.binary_dilation(~mask, ball))
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 128, 200])
+@pytest.mark.parametrize("border", [False, True])
+def test_windows_reach_across_words(length, border) -> None:
+    mask = np.random.default_rng(0).random((3, 700)) < 0.995
+    row = np.ones((1, length), bool)
+    eroded = ndimage.binary_erosion(mask, row, border_value=border)
+    assert_same_bits(erode_mask(mask, row, border=border), eroded)
+    mask = np.random.default_rng(1).random((3, 700)) < 0.005
+    dilated = ndimage.binary_dilation(mask, row, border_value=border)
+    assert_same_bits(dilate_mask(mask, row, border=border), dilated)
 
 
 def test_the_other_byte_order_has_the_same_values() -> None:

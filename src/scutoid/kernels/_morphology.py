@@ -18,19 +18,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.kernels._median import has_one_order
+from scutoid.kernels._packed_masks import combined
 from scutoid.kernels._tiled_planes import Reach, Surroundings, Tile, mirrored, tiles
 from scutoid.kernels._whole_numbers import by_order
-
-Choice = Callable[..., NDArray[Any]]
-"""The lesser or the greater of each two values: a ufunc of numpy."""
+from scutoid.kernels._windows import Choice, Rows, Shape, widened
 
 _VOXELS = 2**17
 """Of a part of a plane, or of some planes together, of which some ten copies are held."""
@@ -67,7 +65,7 @@ def erode_mask(
         from scipy import ndimage
 
         return np.asarray(ndimage.binary_erosion(mask, footprint, border_value=int(border)))
-    return _mask(mask, _Shape.of(footprint), np.bitwise_and, border)
+    return combined(mask, Shape.of(footprint), np.bitwise_and, border=border)
 
 
 def dilate_mask(
@@ -94,7 +92,7 @@ def dilate_mask(
         from scipy import ndimage
 
         return np.asarray(ndimage.binary_dilation(mask, footprint, border_value=int(border)))
-    return _mask(mask, _Shape.of(footprint).mirrored(), np.bitwise_or, border)
+    return combined(mask, Shape.of(footprint).mirrored(), np.bitwise_or, border=border)
 
 
 def grey_opening(image: NDArray[Any], footprint: NDArray[np.bool_]) -> NDArray[Any]:
@@ -123,7 +121,7 @@ def grey_opening(image: NDArray[Any], footprint: NDArray[np.bool_]) -> NDArray[A
         from scipy import ndimage
 
         return by_order(image, lambda values: ndimage.grey_opening(values, footprint=footprint))
-    shape = _Shape.of(footprint)
+    shape = Shape.of(footprint)
     dtype = image.dtype.newbyteorder("=")
     ends = np.iinfo(dtype) if dtype.kind in "iu" else _Infinite
     eroded = np.full(image.shape, ends.max, dtype)
@@ -139,91 +137,15 @@ class _Infinite:
     min, max = -np.inf, np.inf
 
 
-def _mask(
-    mask: NDArray[np.bool_], shape: _Shape, choose: Choice, border: bool
-) -> NDArray[np.bool_]:
-    start = choose is np.bitwise_and
-    found = np.full(mask.shape, start, np.uint8)
-    _choose(mask, found, shape, choose, border=int(border), start=int(start))
-    return found.view(bool)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A footprint: the voxels that are compared for one, as the planes and rows they lie in."""
-
-    cells: NDArray[np.bool_]
-    """Of three axes."""
-    centre: tuple[int, ...]
-    """The index of the voxel itself."""
-
-    @classmethod
-    def of(cls, footprint: NDArray[np.bool_]) -> _Shape:
-        cells = np.asarray(footprint, bool)[(np.newaxis,) * (3 - np.ndim(footprint))]
-        return cls(cells, tuple(size // 2 for size in cells.shape))
-
-    def mirrored(self) -> _Shape:
-        """Turn the footprint round its centre."""
-        pairs = zip(self.cells.shape, self.centre, strict=True)
-        return _Shape(np.flip(self.cells), tuple(size - 1 - place for size, place in pairs))
-
-    def reach(self) -> list[tuple[int, int]]:
-        pairs = zip(self.cells.shape, self.centre, strict=True)
-        return [(place, size - 1 - place) for size, place in pairs]
-
-    def planes(self) -> tuple[list[int], list[_Rows]]:
-        """Return which plane lies at each place along z, and the planes that differ; -1 is none."""
-        known: dict[bytes, int] = {}
-        numbers: list[int] = []
-        rows: list[_Rows] = []
-        for plane in self.cells:
-            if not plane.any():
-                numbers.append(-1)
-                continue
-            key = plane.tobytes()
-            if key not in known:
-                known[key] = len(rows)
-                rows.append(_rows_of(plane))
-            numbers.append(known[key])
-        return numbers, rows
-
-
-_Rows = dict[tuple[int, int], list[tuple[int, int]]]
-"""For each run along x, by its start and length, the runs along y of rows that have it."""
-
-
-def _rows_of(plane: NDArray[np.bool_]) -> _Rows:
-    rows: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for y, row in enumerate(plane):
-        for run in _runs(row):
-            rows[run].append(y)
-    found: _Rows = {}
-    for run, places in rows.items():
-        column = np.zeros(len(plane), bool)
-        column[places] = True
-        found[run] = _runs(column)
-    return found
-
-
-def _runs(row: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the start and the length of what is True in a row."""
-    turns = np.flatnonzero(np.diff(row.astype(np.int8), prepend=0, append=0)).tolist()
-    return [(a, b - a) for a, b in zip(turns[::2], turns[1::2], strict=True)]
-
-
 def _choose(
     image: NDArray[Any],
     found: NDArray[Any],
-    shape: _Shape,
+    shape: Shape,
     choose: Choice,
-    *,
-    border: int | None = None,
-    start: int | None = None,
 ) -> None:
     """Put the chosen value of each footprint into an array that holds what all is chosen before.
 
-    Without `border` the image is mirrored beyond its edge; `start` is the border that changes
-    nothing.
+    The image is mirrored beyond its edge.
     """
     whole = (np.newaxis,) * (3 - image.ndim)
     image, found = image[whole], found[whole]
@@ -231,9 +153,9 @@ def _choose(
         return
     low, *reach = shape.reach()
     numbers, rows = shape.planes()
-    takers, is_cut = _takers(len(image), numbers, low[0], mirror=border is None)
+    takers = _takers(len(image), numbers, low[0])
     for tile in tiles(image.shape[1:], reach, _VOXELS, _COLUMNS):
-        around = Surroundings(tile, reach, image.shape[1:], border)
+        around = Surroundings(tile, reach, image.shape[1:])
         for planes in _stacks(len(image), tile, reach):
             chosen = _Planes(around.padded(image[planes], found.dtype), tile, choose)
             given = _together(takers[planes])
@@ -242,30 +164,18 @@ def _choose(
                 for first, stop, into in given[number]:
                     target = found[(slice(into, into + stop - first), *tile)]
                     choose(target, part[first:stop], out=target)
-    if border is not None and border != start:
-        found[is_cut] = border
 
 
-def _takers(
-    n_planes: int, numbers: Sequence[int], centre: int, *, mirror: bool
-) -> tuple[list[list[tuple[int, int]]], NDArray[np.bool_]]:
-    """Tell each plane of an image which results it enters, and by which plane of the footprint.
-
-    Returns also which results a plane beyond the edge enters, where it is no mirror image.
-    """
+def _takers(n_planes: int, numbers: Sequence[int], centre: int) -> list[list[tuple[int, int]]]:
+    """Tell each plane of an image which results it enters, and by which plane of the footprint."""
     takers: list[dict[tuple[int, int], None]] = [{} for _ in range(n_planes)]
-    is_cut = np.zeros(n_planes, bool)
     for place, number in enumerate(numbers):
         if number < 0:
             continue
-        sources = np.arange(n_planes) + place - centre
-        if mirror:
-            sources = mirrored(sources, n_planes)
-        inside = (sources >= 0) & (sources < n_planes)
-        is_cut |= ~inside
-        for index in np.flatnonzero(inside).tolist():
-            takers[sources[index]][index, number] = None
-    return [list(own) for own in takers], is_cut
+        sources = mirrored(np.arange(n_planes) + place - centre, n_planes)
+        for index, source in enumerate(sources.tolist()):
+            takers[source][index, number] = None
+    return [list(own) for own in takers]
 
 
 def _stacks(n_planes: int, tile: Tile, reach: Reach) -> Iterator[slice]:
@@ -309,7 +219,7 @@ class _Planes:
         self._windows = {1: padded.reshape(-1)}
         self._choose = choose
 
-    def by(self, rows: _Rows) -> NDArray[Any]:
+    def by(self, rows: Rows) -> NDArray[Any]:
         """Choose by one plane of a footprint; the result is of the parts' shape."""
         n_planes, height, width = self._shape
         count = ((n_planes - 1) * height + self._rows - 1) * width + self._columns
@@ -319,7 +229,7 @@ class _Planes:
             windows = self._along_rows(length)
             for (x, own), runs in rows.items():
                 for y, high in runs if own == length else ():
-                    tall = _widened(windows, 1, high, width, self._choose)
+                    tall = widened(windows, 1, high, width, self._choose)
                     start = y * width + x
                     other = tall[start : start + count]
                     if is_first:
@@ -331,17 +241,6 @@ class _Planes:
 
     def _along_rows(self, length: int) -> NDArray[Any]:
         known = max(have for have in self._windows if have <= length)
-        windows = _widened(self._windows[known], known, length, 1, self._choose)
+        windows = widened(self._windows[known], known, length, 1, self._choose)
         self._windows[length] = windows
         return windows
-
-
-def _widened(
-    windows: NDArray[Any], known: int, length: int, step: int, choose: Choice
-) -> NDArray[Any]:
-    """Make windows of a length of shorter ones, whose voxels are `step` apart."""
-    while known < length:
-        more = min(known, length - known)
-        windows = choose(windows[: -more * step], windows[more * step :])
-        known += more
-    return windows

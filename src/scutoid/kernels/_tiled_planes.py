@@ -47,14 +47,14 @@ def tiles(shape: Sequence[int], reach: Reach, voxels: int, columns: int = 2**12)
 class Surroundings:
     """Where the voxels of a part of a plane, and those around it, come from.
 
+    Beyond the plane lies its mirror image, the outermost voxel twice.
+
     Parameters
     ----------
     tile : pair of slice
     reach : pair of (int, int)
     shape : pair of int
         Of the plane.
-    border : int, optional
-        What lies beyond the plane; default: its mirror image, the outermost voxel twice.
 
     Examples
     --------
@@ -63,10 +63,7 @@ class Surroundings:
     array([[2, 1, 1, 2, 3, 3]], dtype=uint8)
     """
 
-    def __init__(
-        self, tile: Tile, reach: Reach, shape: Sequence[int], border: int | None = None
-    ) -> None:
-        self._border = border
+    def __init__(self, tile: Tile, reach: Reach, shape: Sequence[int]) -> None:
         self._mirrored, self._beyond = [], []
         known, is_known = [], []
         for side, (low, high), edge in zip(tile, reach, shape, strict=True):
@@ -85,10 +82,6 @@ class Surroundings:
         padded = np.empty([*planes.shape[:-2], *lengths], dtype)
         padded[..., self._rows, self._columns] = planes[..., self._known[0], self._known[1]]
         rows, columns = self._beyond
-        if self._border is not None:
-            padded[..., rows, :] = self._border
-            padded[..., columns] = self._border
-            return padded
         if len(columns):
             beside = planes[..., self._known[0], :][..., self._mirrored[1][columns]]
             padded[..., self._rows, columns] = beside
