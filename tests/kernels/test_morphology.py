@@ -107,10 +107,10 @@ def test_masks_are_eroded_and_dilated_as_by_scipy(mask, border, data) -> None:
     assert_same_bits(dilate_mask(mask, footprint, border=border), dilated)
 
 
-@pytest.mark.parametrize("voxels", [40, 1500], ids=["plane by plane", "some planes together"])
+@pytest.mark.parametrize("n_bytes", [80, 3000], ids=["plane by plane", "some planes together"])
 @pytest.mark.parametrize("shape", [(70, 90), (5, 22, 33), (31, 8, 9)])
-def test_tiles_join_without_a_seam(shape, voxels, monkeypatch) -> None:
-    monkeypatch.setattr(_morphology, "_VOXELS", voxels)
+def test_tiles_join_without_a_seam(shape, n_bytes, monkeypatch) -> None:
+    monkeypatch.setattr(_morphology, "_BYTES", n_bytes)
     monkeypatch.setattr(_morphology, "_COLUMNS", 5)
     image = np.random.default_rng(0).integers(0, 2**16, shape, "uint16")
     ball = footprint_array(2, image.ndim)
@@ -148,7 +148,7 @@ def test_the_other_byte_order_has_the_same_values() -> None:
 
 def test_memory_beyond_two_images_does_not_grow_with_the_image() -> None:
     peaks = []
-    for n_planes in (20, 60):  # more than are worked on together
+    for n_planes in (40, 120):  # more than are worked on together
         image = np.zeros((n_planes, 96, 96), "uint16")
         tracemalloc.start()
         result = grey_opening(image, footprint_array(2, 3))

@@ -30,7 +30,7 @@ from scutoid.kernels._tiled_planes import Reach, Surroundings, Tile, mirrored, t
 from scutoid.kernels._whole_numbers import by_order
 from scutoid.kernels._windows import Choice, Rows, Shape, widened
 
-_VOXELS = 2**17
+_BYTES = 2**19
 """Of a part of a plane, or of some planes together, of which some ten copies are held."""
 _COLUMNS = 2**11
 """Voxels along the rows of such a part."""
@@ -154,9 +154,10 @@ def _choose(
     low, *reach = shape.reach()
     numbers, rows = shape.planes()
     takers = _takers(len(image), numbers, low[0])
-    for tile in tiles(image.shape[1:], reach, _VOXELS, _COLUMNS):
+    voxels = _BYTES // found.dtype.itemsize
+    for tile in tiles(image.shape[1:], reach, voxels, _COLUMNS):
         around = Surroundings(tile, reach, image.shape[1:])
-        for planes in _stacks(len(image), tile, reach):
+        for planes in _stacks(len(image), tile, reach, voxels):
             chosen = _Planes(around.padded(image[planes], found.dtype), tile, choose)
             given = _together(takers[planes])
             for number in sorted(given):
@@ -178,10 +179,10 @@ def _takers(n_planes: int, numbers: Sequence[int], centre: int) -> list[list[tup
     return [list(own) for own in takers]
 
 
-def _stacks(n_planes: int, tile: Tile, reach: Reach) -> Iterator[slice]:
+def _stacks(n_planes: int, tile: Tile, reach: Reach, voxels: int) -> Iterator[slice]:
     """Cut planes into stacks whose parts, with their surroundings, are worked on together."""
     sides = [side.stop - side.start + sum(around) for side, around in zip(tile, reach, strict=True)]
-    deep = max(_VOXELS // math.prod(sides), 1)
+    deep = max(voxels // math.prod(sides), 1)
     for first in range(0, n_planes, deep):
         yield slice(first, min(first + deep, n_planes))
 

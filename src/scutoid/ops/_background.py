@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import check_in_float64, footprint_array, footprint_shape, interpolate_coarse
+from scutoid.kernels import (
+    check_in_float64,
+    footprint_array,
+    footprint_shape,
+    grey_opening,
+    interpolate_coarse,
+)
 from scutoid.ops._coarse import (
     Coarse,
     block_extent,
@@ -164,11 +170,10 @@ def _radii(image: ImageLike, radius: float | Sequence[float] | Length, ndim: int
 
 
 def _background(field: Coarse, ratio: Sequence[float], method: str) -> Coarse:
+    if method == "opening":
+        return grey_opening(field, footprint_array(ratio, field.ndim))
     from scipy import ndimage
 
     if method == "gaussian":
         return np.asarray(ndimage.gaussian_filter(field, ratio))
-    ball = footprint_array(ratio, field.ndim)
-    if method == "median":
-        return np.asarray(ndimage.median_filter(field, footprint=ball))
-    return np.asarray(ndimage.grey_opening(field, footprint=ball))
+    return np.asarray(ndimage.median_filter(field, footprint=footprint_array(ratio, field.ndim)))
