@@ -125,12 +125,14 @@ class _Surroundings:
         """Return those places that have an equal neighbour in their region which is no place."""
         passed_over = self.inside.copy()
         passed_over[places] = False
-        height, number = self.ground[places], self.region[places]
+        height = self.ground[places]
         found = np.zeros(len(places), bool)
         for step in self.steps if len(places) else ():
             beside = places + step
             is_level = passed_over[beside] & (self.ground[beside] == height)
-            found |= is_level & (self.region[beside] == number)
+            level = np.flatnonzero(is_level)  # few: only these may lie in another region
+            own = self.region[places[level]]
+            found[level[self.region[beside[level]] == own]] = True
         return places[found]
 
 
