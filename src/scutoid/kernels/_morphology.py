@@ -226,22 +226,21 @@ class _Planes:
         count = ((n_planes - 1) * height + self._rows - 1) * width + self._columns
         chosen = np.empty(self._shape, self._windows[1].dtype)
         flat, is_first = chosen.reshape(-1)[:count], True
-        for length in sorted({length for _, length in rows}):
+        for (x, length), columns in sorted(rows.items(), key=lambda item: item[0][1]):
             windows = self._along_rows(length)
-            for (x, own), runs in rows.items():
-                for y, high in runs if own == length else ():
-                    tall = widened(windows, 1, high, width, self._choose)
-                    start = y * width + x
-                    other = tall[start : start + count]
-                    if is_first:
-                        flat[:] = other
-                    else:
-                        self._choose(flat, other, out=flat)
-                    is_first = False
+            for y, high in columns:
+                start = y * width + x
+                other = widened(windows, 1, high, width, self._choose)[start : start + count]
+                if is_first:
+                    flat[:] = other
+                else:
+                    self._choose(flat, other, out=flat)
+                is_first = False
         return chosen[:, : self._rows, : self._columns]
 
     def _along_rows(self, length: int) -> NDArray[Any]:
-        known = max(have for have in self._windows if have <= length)
-        windows = widened(self._windows[known], known, length, 1, self._choose)
-        self._windows[length] = windows
-        return windows
+        if length not in self._windows:
+            known = max(have for have in self._windows if have < length)
+            found = widened(self._windows[known], known, length, 1, self._choose)
+            self._windows[length] = found
+        return self._windows[length]
