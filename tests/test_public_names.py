@@ -109,9 +109,9 @@ INTERNAL = {
         TASK_VARIABLE Wire WORKER_VARIABLE
     """,
     "scutoid.arrays": """
-        add_limits check_identity check_missing create create_image damaged_shards files_of_array
-        FileSet gap_among given_readings GroupImage IMAGE_ENDINGS images_of ImageWriter is_ngff
-        is_read_alone let_go
+        add_limits check_identity check_missing create create_image damaged_shards drop_chunks
+        files_of_array FileSet gap_among given_readings GroupImage IMAGE_ENDINGS images_of
+        ImageWriter is_ngff is_read_alone let_go
         is_zarr_at known_unit labels_of Limits look_at may_be_image METRES misfit_shards
         misplaced_shards Missing missing_notes names_in_group NOTE Note open_source open_stack
         outdated pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region

@@ -231,6 +231,15 @@ def open_tensorstore(
     return opened.transpose(array.order) if array.order else opened
 
 
+def drop_chunks() -> None:
+    """Drop decoded chunks that are kept for other blocks; the arrays are opened again.
+
+    What a thread is reading stays until it is done.
+    """
+    for opened in (open_array, open_tensorstore, _context):
+        opened.cache_clear()
+
+
 def _is_unknown(error: Exception) -> bool:
     """Whether an array is there, and is of a kind that tensorstore does not know."""
     return isinstance(error, NotImplementedError) or str(error).startswith("FAILED_PRECONDITION")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageWriter, Readable, write_kept
+from scutoid.arrays import ImageWriter, Readable, drop_chunks, write_kept
 from scutoid.blocks import Block, Done
 from scutoid.errors import StoreError
 from scutoid.free_memory import give_back_memory
@@ -76,10 +76,13 @@ class BlockWork:
         described = self.given.step.block(block.index)
         draft = None if self.drafts is None else self.drafts.take(block.index)
         sums: Sums = {} if draft is None else draft.sums
-        if described.read_roi.size >= _LARGE:
-            give_back_memory()  # what smaller blocks had, which is too scattered for this one
+        is_large = described.read_roi.size >= _LARGE
+        if is_large:
+            _make_room()
         with holding():
             digest = digest_of_reads(self.given, described, sums) if self.is_digested else b""
+            if is_large:  # all is read that it reads
+                _make_room()
             if self.earlier is not None:
                 regions = tuple(self._regions(block))
                 with spending("writing"):
@@ -153,6 +156,12 @@ class BlockWork:
                 self.handover.put(roi, kept)
         payload = encode(packed) if packed else None
         return BlockResult(payload, notes, digest, is_empty=payload is None and not wrote)
+
+
+def _make_room() -> None:
+    """Free what is kept for smaller blocks, and what they have left is too scattered for others."""
+    drop_chunks()
+    give_back_memory()
 
 
 def _is_stored(image: NDArray[Any]) -> bool:
