@@ -153,8 +153,8 @@ def flood_parts(
         flooded_in.append((box, np.packbits(within), within.shape, found))
     flooded = apply_lookup(table, parts, in_place=True)
     for box, bits, shape, found in flooded_in:
-        within = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)
-        flooded[box][within.view(bool)] = found
+        inside = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)
+        flooded[box][inside.view(bool)] = found
     return flooded
 
 
