@@ -15,7 +15,16 @@ from typing import Literal, Protocol, Self
 
 from scutoid.folding import Foldable, fold, folded_name
 
-__all__ = ["CAUSES", "NOTHING", "Cause", "Clock", "Spent", "most_of_the_time", "spending"]
+__all__ = [
+    "CAUSES",
+    "NOTHING",
+    "Cause",
+    "Clock",
+    "Spent",
+    "is_at_work",
+    "most_of_the_time",
+    "spending",
+]
 
 Cause = Literal["reading", "computing", "writing", "waiting"]
 CAUSES: tuple[Cause, ...] = ("reading", "computing", "writing", "waiting")
@@ -122,6 +131,11 @@ class Clock:
 
 _OF_THREAD = threading.local()
 """Its `clock`, where one counts."""
+
+
+def is_at_work() -> bool:
+    """Whether this thread is a worker at a job: its time is counted."""
+    return getattr(_OF_THREAD, "clock", None) is not None
 
 
 class spending:  # noqa: N801 - reads as what it is: `with spending("reading"):`

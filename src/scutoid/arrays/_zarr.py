@@ -36,6 +36,7 @@ from scutoid.arrays._source import (
 from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
 from scutoid.arrays._tensorstore import load_tensorstore
 from scutoid.arrays._zarr_chunks import check_chunks
+from scutoid.arrays._zarr_cut import CUT
 from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, read_filled
 from scutoid.arrays._zarr_groups import zarr_images
 from scutoid.arrays._zarr_metadata import array_metadata
@@ -45,6 +46,7 @@ from scutoid.arrays._zarr_zip import kvstore_in, split_zip, stamp_in
 from scutoid.errors import MetadataError, ScutoidError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import normal
+from scutoid.spent import is_at_work
 from scutoid.texts import parse_json
 
 if TYPE_CHECKING:
@@ -133,13 +135,19 @@ class ZarrArray:
             )
         check_chunks(self.location, self.version, now, stored_roi(roi, self.order))
 
-    def read(self, roi: Roi, dtype: np.dtype[Any], *, is_whole: bool = False) -> NDArray[Any]:
-        """Read a region; `is_whole` says that it is made of whole chunks."""
+    def read(
+        self, roi: Roi, dtype: np.dtype[Any], shape: Sequence[int], *, is_whole: bool = False
+    ) -> NDArray[Any]:
+        """Read a region of an image of a shape; `is_whole` says that it is made of whole chunks."""
         self._check_files(roi)
         if is_whole and (chunks := _whole_chunks(self)) is not None:
             decoded = chunks.read(roi, dtype)
             if decoded is not None:
                 return decoded
+        if not is_whole and is_at_work() and (chunks := _whole_chunks(self)) is not None:
+            cut = CUT.read(self, chunks, shape, roi) if chunks.dtype == dtype else None
+            if cut is not None:
+                return cut
         array = open_array(self, _WHOLE_BYTES if is_whole else CACHE_BYTES)
         if isinstance(array, _ZarrPython):
             return array.read(roi, dtype)
@@ -390,7 +398,7 @@ class ZarrSource:
                 roi.offset, roi.end, self.chunks, self.spec.shape, strict=True
             )
         )
-        return self.array.read(roi, self.spec.dtype, is_whole=is_whole)
+        return self.array.read(roi, self.spec.dtype, self.spec.shape, is_whole=is_whole)
 
 
 def check_identity(identity: SourceIdentity) -> None:

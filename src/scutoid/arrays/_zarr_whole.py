@@ -8,7 +8,7 @@ chunk once has nothing of: a third of the time, and the memory of the cache.  Wh
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,19 @@ class WholeChunks:
         places = [divmod(at, edge) for at, edge in zip(roi.offset, self.shape, strict=True)]
         if any(rest for _, rest in places):
             return None
-        key = self.prefix + self.separator.join(str(place) for place, _ in places)
+        return self.decoded([place for place, _ in places])
+
+    def path(self, place: Sequence[int]) -> str:
+        """Return where the chunk with these numbers lies."""
+        return self.folder + self.prefix + self.separator.join(map(str, place))
+
+    def decoded(self, place: Sequence[int]) -> NDArray[Any] | None:
+        """Read a chunk; None if tensorstore has to look at it."""
         try:
-            content = Path(self.folder + key).read_bytes()
+            content = Path(self.path(place)).read_bytes()
         except OSError:
             return None
-        voxels = np.empty(self.shape, dtype)
+        voxels = np.empty(self.shape, self.dtype)
         return voxels if _decoded(content, voxels) else None
 
 
