@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness import WORK, Proportional, run
 from operations_rows import ROWS
+from operations_work import TINY
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "operations_work.py"
@@ -79,8 +80,11 @@ def timed(row, way, side, *, workers, more=()):
 
 @functools.cache
 def idle_workers(row, way, workers):
-    """MB of workers that have imported what a row needs: those of a run of a tiny image."""
-    said, sample = timed(row, way, 0, workers=workers, more=["--idle"])
+    """MB of workers that have imported what a row needs: those of a run of a tiny image.
+
+    In blocks, for one block would be done by one worker.
+    """
+    said, sample = timed(row, way, 0, workers=workers, more=["--idle", "--block", TINY // 2])
     return max(sample.peak_mb - said["idle"], 0.0)
 
 
