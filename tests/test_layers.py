@@ -25,6 +25,7 @@ LAYERS = (
         "events",
         "folding",
         "free_memory",
+        "heap",
         "installed",
         "paths",
         "printable",

@@ -20,6 +20,7 @@ from scutoid.executors._work import (
     Workbench,
     WorkerPool,
 )
+from scutoid.heap import share_one_heap
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class ThreadsExecutor:
 
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Start the threads."""
+        share_one_heap()
         return _ThreadsWorkerPool(works, workers, is_quiet=self._is_quiet)
 
 

@@ -27,6 +27,7 @@ from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_value, forget_classes, loads
 from scutoid.executors._traces import Traces
 from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
+from scutoid.heap import give_back_memory
 from scutoid.stopping import SIGNALS
 
 _logger = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ class _Worker:
         except queue.Empty:
             if self._is_between_runs:
                 _let_go()
-            _give_back_memory()
+            give_back_memory()
             return self._inbox.get()
 
     def _read(self) -> None:
@@ -230,7 +231,7 @@ class _Worker:
             if not isinstance(work, Work):
                 raise TypeError(type(work).__name__)
             _begin_collecting()
-            _give_back_memory()  # what the blocks of another step had, this one may not need
+            give_back_memory()  # what the blocks of another step had, this one may not need
             self._works[number] = work
             del self._payloads[number]
         return self._works[number]
@@ -256,13 +257,6 @@ def _let_go() -> None:
     if "scutoid.arrays" in sys.modules:  # of a layer above, which is not imported for this
         pkgutil.resolve_name("scutoid.arrays:let_go")()
     gc.collect()
-
-
-def _give_back_memory() -> None:
-    """Return freed pages to the system, where the C library keeps them (see MEMORY_VARIABLES)."""
-    if sys.platform.startswith("linux"):
-        with suppress(AttributeError):  # glibc has it, musl keeps nothing
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _begin_collecting() -> None:

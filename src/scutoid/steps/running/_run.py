@@ -24,6 +24,7 @@ from scutoid.errors import (
 )
 from scutoid.events import Listener
 from scutoid.executors import check_executor, default_workers, is_auto, knows_memory
+from scutoid.heap import share_one_heap
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
@@ -293,6 +294,7 @@ def run(
         forced = accepted = ()
         return runner.planned, done
 
+    share_one_heap()  # before the first thread, which would leave its own to a worker
     with _ends_by_signals(report):
         with _naming(entry_store), announced:
             planned, done = complete(refs_in(targets))

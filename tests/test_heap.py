@@ -1,0 +1,76 @@
+"""Threads of a run share one heap, where the C library is glibc."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's malloc")
+
+COUNT = """
+import ctypes, sys, threading
+import numpy as np
+
+def count_heaps(folder):
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    file = ctypes.c_void_p(libc.fopen(f"{folder}/info.xml".encode(), b"w"))
+    libc.malloc_info(0, file)
+    libc.fclose(file)
+    return open(f"{folder}/info.xml").read().count("<heap nr=")
+"""
+THREADS = """
+from scutoid.heap import share_one_heap
+share_one_heap()
+together = threading.Barrier(3)
+
+def work():
+    held = np.ones(10_000)
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(count_heaps(sys.argv[1]))
+"""
+RUN = """
+import scutoid as sc
+
+image = np.zeros((40, 40), "uint8")
+sc.run(
+    sc.gaussian(sc.open(image), sigma=1), store=sys.argv[1], executor="threads", workers=2, block=20
+)
+print(count_heaps(sys.argv[1]))
+"""
+
+
+def said(code, folder, **variables):
+    """What a new process says; libraries start no threads of their own."""
+    names = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+    own = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT + code, folder],
+        env=own | {"OPENBLAS_NUM_THREADS": "1"} | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+def test_threads_that_start_share_one_heap(tmp_path):
+    assert said(THREADS, tmp_path) == 1
+
+
+def test_what_the_environment_says_of_heaps_holds(tmp_path):
+    assert said(THREADS, tmp_path, MALLOC_ARENA_MAX="3") == 3
+
+
+def test_a_run_in_threads_leaves_one_heap(tmp_path):
+    assert said(RUN, tmp_path) == 1
