@@ -74,3 +74,18 @@ def test_what_the_environment_says_of_heaps_holds(tmp_path):
 
 def test_a_run_in_threads_leaves_one_heap(tmp_path):
     assert said(RUN, tmp_path) == 1
+
+
+def test_freed_pages_go_back_to_the_system():
+    script = (
+        "import sys\n"
+        "from scutoid.free_memory import _fields\nfrom scutoid.heap import give_back_memory\n"
+        "kept = [bytes(100_000) for _ in range(2000)]\n"  # in the heap, with what lies between them
+        "small = [bytearray(700) for _ in range(2000)]\n"
+        "kept = [bytes(700)] + kept[1::400]\n"
+        "before = _fields('/proc/self/status')['VmRSS']\n"
+        "give_back_memory()\n"
+        "print(before - _fields('/proc/self/status')['VmRSS'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert int(done.stdout) > 50 * 2**20

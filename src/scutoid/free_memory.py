@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["free_memory", "give_back_memory"]
+__all__ = ["free_memory"]
 
 _GROUPS = "/sys/fs/cgroup"
 _KIB = 1024
@@ -31,13 +29,6 @@ def free_memory() -> int:
     True
     """
     return max(min(_of_machine(), *_of_groups(), *_of_process(), 2**60), 0)
-
-
-def give_back_memory() -> None:
-    """Return pages that this process has freed to the system, where the C library keeps them."""
-    if sys.platform.startswith("linux"):
-        with suppress(AttributeError):  # glibc has it, musl keeps nothing
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _of_machine() -> int:

@@ -244,6 +244,7 @@ def drop_chunks() -> None:
 
     What a thread is reading stays until it is done.
     """
+    CUT.clear()
     for opened in (open_array, open_tensorstore, _context):
         opened.cache_clear()
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageWriter, Readable, drop_chunks, write_kept
 from scutoid.blocks import Block, Done
 from scutoid.errors import StoreError
-from scutoid.free_memory import give_back_memory
 from scutoid.geometry import Coordinate, Roi
+from scutoid.heap import give_back_memory
 from scutoid.spent import spending
 from scutoid.steps.compute import (
     BlockInputs,
