@@ -85,7 +85,7 @@ NOTHING = Spent()
 
 
 class Clock:
-    """Counts the time of this thread by what it is spent on, while it is entered.
+    """Counts the time of this thread by what it is spent on, while it is entered, once or again.
 
     Examples
     --------
@@ -101,6 +101,7 @@ class Clock:
     def __init__(self) -> None:
         self._seconds = {"reading": 0.0, "computing": 0.0, "writing": 0.0}
         self._cause = "computing"
+        self._is_on = False
 
     def __enter__(self) -> Self:
         self._above: Clock | None = getattr(_OF_THREAD, "clock", None)

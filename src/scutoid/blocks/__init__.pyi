@@ -1,3 +1,4 @@
+from ._batch import Batch, WorkerFailure
 from ._block import Block, BlockStatus, Done
 from ._budget import parse_bytes
 from ._connect import Blocks, connect
@@ -8,7 +9,7 @@ from ._mask import Mask
 from ._report import BlockTime, Failure, Report, TaskReport
 from ._run import run_blocks
 from ._sample import sample_blocks
-from ._scheduler import Batch, Scheduler, WorkerFailure
+from ._scheduler import Scheduler
 from ._task import After, BlockGrid, BlockTask
 
 __all__ = [

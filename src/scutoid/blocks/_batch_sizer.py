@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scutoid.executors import MOST_ITEMS
 
 # A batch costs some milliseconds on the way; a longer one makes the end uneven.
@@ -29,17 +31,36 @@ class BatchSizer:
         self._seconds = cost if self._seconds is None else 0.5 * (self._seconds + cost)
         self._largest = max(self._largest, n_blocks)
 
-    def size(self, n_ready: int, workers: int) -> int:
-        """The number of the `n_ready` blocks to hand to one of `workers` workers."""
-        if self._seconds is None:
+    def size(self, n_ready: int, workers: int, *, behind: Sequence[BatchSizer] = ()) -> int:
+        """The number of the `n_ready` blocks to hand to one of `workers` workers.
+
+        `behind` are the sizes of tasks whose blocks go along.
+        """
+        seconds = self._cost(behind)
+        if seconds is None:
             return 1
-        wanted = min(_BATCH_SECONDS / self._seconds, self._largest * _GROWTH, MOST_ITEMS)
-        share = max(n_ready / (2 * workers), _LEAST_SECONDS / self._seconds)
+        wanted = min(_BATCH_SECONDS / seconds, self._largest * _GROWTH, MOST_ITEMS)
+        share = max(n_ready / (2 * workers), _LEAST_SECONDS / seconds)
         return max(int(min(wanted, share)), 1)
 
-    def may_queue(self, n_ready: int, workers: int) -> bool:
+    def may_queue(self, n_ready: int, workers: int, *, behind: Sequence[BatchSizer] = ()) -> bool:
         """Whether a worker may get a batch before it has finished the last one."""
-        if self._seconds is None:
+        seconds = self._cost(behind)
+        if seconds is None:
             return False
-        n_blocks = self.size(n_ready, workers)
-        return self._seconds * n_blocks < _CHEAP_SECONDS and n_ready > 2 * workers * n_blocks
+        n_blocks = self.size(n_ready, workers, behind=behind)
+        return seconds * n_blocks < _CHEAP_SECONDS and n_ready > 2 * workers * n_blocks
+
+    def may_take_along(self, behind: Sequence[BatchSizer]) -> bool:
+        """Whether blocks of other tasks may be done with those of this one, before all come back.
+
+        They are if it is known that they are cheap.
+        """
+        is_known = None not in [each._seconds for each in (self, *behind)]  # noqa: SLF001
+        return is_known and (self._cost(behind) or 0.0) < _CHEAP_SECONDS
+
+    def _cost(self, behind: Sequence[BatchSizer]) -> float | None:
+        """Seconds of a block and what goes along with it; None: not known yet."""
+        if self._seconds is None or not behind:
+            return self._seconds
+        return self._seconds + sum(each._seconds or 0.0 for each in behind)  # noqa: SLF001

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from scutoid.blocks._batch import Batch
 from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.blocks._budget import Budget
-from scutoid.blocks._scheduler import Batch, Scheduler
+from scutoid.blocks._scheduler import Scheduler
 from scutoid.blocks._task import BlockTask
 
 # After so many blocks of a task have taken their workers' memory, all its blocks run by themselves.
@@ -36,6 +37,8 @@ class Dispatcher:
         Largest number of blocks in a batch.
     is_one_memory : bool
         Whether the data that one worker has read serves all.
+    has_chains : bool
+        Whether blocks may go along with those that they wait for.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Dispatcher:
         most_blocks: int,
         *,
         is_one_memory: bool,
+        has_chains: bool = False,
     ) -> None:
         self._scheduler = scheduler
         self._tasks = tasks
@@ -66,6 +70,7 @@ class Dispatcher:
         self._avoid: dict[BlockKey, int] = {}
         self._crowding: dict[BlockKey, int] = {}
         self._kills = [0] * len(tasks)
+        self._has_chains = has_chains
 
     @property
     def n_workers(self) -> int:
@@ -157,6 +162,10 @@ class Dispatcher:
         """Number of other workers that are busy."""
         return self._n_busy - bool(self._seats.get(worker))
 
+    def no_chains(self) -> None:
+        """Hand out no more blocks along with others: with a worker all of them are lost."""
+        self._has_chains = False
+
     def batches(self, depth: int) -> Iterator[tuple[int, Batch]]:
         """Batches to hand out now: first one for each worker, then the ones behind it."""
         for level in range(depth):
@@ -167,11 +176,28 @@ class Dispatcher:
                     continue
                 batch = self._choose(worker)
                 if batch is not None:
-                    yield worker, batch
+                    yield worker, self._with_others(worker, batch)
                 elif self._is_alike_for_all:
                     refused.add(served)
                     if not self._serves:
                         break
+
+    def _with_others(self, worker: int, batch: Batch) -> Batch:
+        if worker in self._serves or self._crowding or batch.attempt > 1:
+            return batch
+        return self._scheduler.with_others(batch, self._behind(batch.task))
+
+    def _behind(self, task: int) -> list[int]:
+        """Return the tasks whose blocks go along with those of a task: cheap ones, all together.
+
+        What a worker has not brought back yet is lost with it.
+        """
+        found: list[int] = []
+        for number in self._scheduler.behind(task) if self._has_chains else ():
+            sizers = [self._sizers[each] for each in (*found, number)]
+            if self._sizers[task].may_take_along(sizers):
+                found.append(number)
+        return found
 
     def _choose(self, worker: int) -> Batch | None:
         """The next batch for a worker; one that failed there waits for another worker, if any."""
@@ -241,12 +267,13 @@ class Dispatcher:
         for number, (task, sizer) in enumerate(zip(self._tasks, self._sizers, strict=True)):
             n_ready = self._scheduler.n_ready(number)
             workers = min(self._workers, task.workers or self._workers)
-            if n_ready == 0 or (is_second and not sizer.may_queue(n_ready, workers)):
+            behind = [self._sizers[each] for each in self._behind(number)]
+            if n_ready == 0 or (is_second and not sizer.may_queue(n_ready, workers, behind=behind)):
                 limits.append(0)
             else:
                 allowed = self._admits(worker, number)
                 most = 1 if task.function is None else self._most_blocks
-                size = min(sizer.size(n_ready, workers), most)
+                size = min(sizer.size(n_ready, workers, behind=behind), most)
                 limits.append(size if allowed else 0)
         return limits
 

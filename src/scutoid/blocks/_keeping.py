@@ -8,9 +8,9 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.blocks._batch import Batch
 from scutoid.blocks._block import BlockStatus, Done
 from scutoid.blocks._journal import Journal
-from scutoid.blocks._scheduler import Batch
 from scutoid.blocks._task import BlockTask
 from scutoid.errors import UnwritableStore
 from scutoid.executors import Outcome

@@ -6,7 +6,7 @@ import itertools
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +14,19 @@ from typing import Literal
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid import events
+from scutoid.blocks._batch import Batch
 from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._budget import Budget, parse_bytes
 from scutoid.blocks._check import check_abilities, check_tasks
 from scutoid.blocks._dispatch import Dispatcher
+from scutoid.blocks._going_along import CameBack, at, came_back, obstacle_of
 from scutoid.blocks._journal import Journal
 from scutoid.blocks._keeping import Keeping, Success
 from scutoid.blocks._report import Report
-from scutoid.blocks._scheduler import Batch, Scheduler
+from scutoid.blocks._scheduler import Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.blocks._task_progress import RunProgress
 from scutoid.blocks._work import work_of
@@ -49,6 +52,7 @@ from scutoid.executors import (
 from scutoid.stopping import Stop, ends_by_signals
 
 OnFailure = Literal["raise", "return"] | int
+_Kept = tuple[Success, int]
 
 _MEMORY_ERROR = re.compile(r"(\w+\.)*\w*MemoryError\b")
 # At the end, workers have time to leave their set-ups; after Ctrl-C, little.
@@ -247,6 +251,7 @@ class _Run:
                     *(self.scheduler, self._tasks, budget, self.progress.sizers),
                     *(workers, pool.most_items),
                     is_one_memory=pool.is_one_memory,
+                    has_chains=getattr(pool, "takes_chains", False),
                 )
                 self.progress.idle.workers = self._dispatcher
                 self._work(pool)
@@ -298,11 +303,13 @@ class _Run:
 
     def _hand_out(self, pool: WorkerPool) -> None:
         for worker, batch in self._dispatcher.batches(pool.depth):
-            self.progress.handed_out(batch, worker)
-            self._keeping.begin(batch)
+            for each in (batch, *batch.then):
+                self.progress.handed_out(each, worker)
+                self._keeping.begin(each)
             number = next(self._numbers)
             self._dispatcher.seat(worker, number, batch)
-            pool.submit(worker, Job(number, batch.task, batch.indices))
+            then = tuple(Job(number, each.task, each.indices) for each in batch.then)
+            pool.submit(worker, Job(number, batch.task, batch.indices, then))
 
     def _take_in(self, messages: Iterable[object]) -> None:
         """Journal all results that have arrived, then tell the scheduler."""
@@ -312,14 +319,10 @@ class _Run:
         for message in messages:
             match message:
                 case Outcome():
-                    batch, came = self._take_back(message)
-                    if came.setup_failure is not None:
-                        self._fail_setup(batch, came.setup_failure)
-                    else:
-                        outcome, refused = self._checked(batch, came)
-                        success, n_taken = self._keeping.collect(batch, outcome)
+                    share = self._dispatcher.share_of(message.worker)
+                    for (batch, outcome), refused, (success, n_taken) in self._kept(message):
                         done[batch.task].append(success)
-                        makers[batch.task].append(self._dispatcher.share_of(outcome.worker))
+                        makers[batch.task].append(share)
                         outcomes.append((batch, outcome, refused, n_taken))
                 case _:
                     self._take_note(message)
@@ -337,6 +340,33 @@ class _Run:
                 self._fail(batch, failure, outcome.worker, is_final=True)
         self.progress.note_ends()
 
+    def _kept(self, message: Outcome) -> Iterator[tuple[CameBack, Sequence[ItemFailure], _Kept]]:
+        """Keep what came back of a batch and of what went along with it, as far as it counts."""
+        parts = self._take_back(message)
+        trouble = parts[0].outcome.setup_failure
+        if trouble is not None:
+            self._fail_setup(parts[0].batch, trouble)
+            return
+        lost: NDArray[np.int64] = parts[0].batch.indices[:0]
+        for came in parts:
+            part = self._without_lost(came, lost) if len(lost) else came
+            counts, refused = self._checked(part)
+            kept = self._keeping.collect(*counts)
+            yield counts, refused, kept
+            if len(parts) > 1:
+                lost = np.union1d(lost, np.setdiff1d(part.batch.indices, kept[0][0]))
+
+    def _without_lost(self, part: CameBack, lost: NDArray[np.int64]) -> CameBack:
+        """Have blocks wait again that went along with others which do not count."""
+        is_lost = np.isin(part.batch.indices, lost)
+        self._not_begun(part.batch, is_lost & part.is_begun)
+        return part.without(is_lost)
+
+    def _not_begun(self, batch: Batch, is_back: NDArray[np.bool_]) -> None:
+        """Have blocks that went along with others wait again."""
+        if is_back.any():
+            self.progress.orphaned(self.scheduler.not_begun(batch.task, batch.indices[is_back]))
+
     def _take_note(self, message: object) -> None:
         """Handle what is said of a worker, or of a task as a whole."""
         match message:
@@ -350,32 +380,32 @@ class _Run:
             case Waiting(wanted, seconds, why):
                 self.progress.tell(events.WorkersAwaited(time.time(), wanted, seconds, why))
 
-    def _take_back(self, outcome: Outcome) -> tuple[Batch, Outcome]:
-        """Return the batch of an outcome, and the outcome.
+    def _take_back(self, outcome: Outcome) -> list[CameBack]:
+        """Return the batch of an outcome and what went along with it, each with its outcome.
 
         Blocks that were refused by a store that cannot be written, or not begun for that reason or
         because of a signal, go back to the scheduler: they have not failed.
         """
         batch = self._dispatcher.take_back(outcome.worker, outcome.job)
-        every = [each for each in (*outcome.failures, outcome.setup_failure) if each is not None]
-        found = next((each.unwritable for each in every if each.unwritable is not None), None)
+        parts = came_back(batch, outcome)
+        found = obstacle_of(parts)
         if found is not None:
             self._unwritable = found
-            failures = tuple(each for each in outcome.failures if each.unwritable is None)
-            outcome = replace(outcome, failures=failures, setup_failure=None)
-        n_tried = int(np.count_nonzero(outcome.statuses)) + len(outcome.failures)
-        if outcome.setup_failure is None and n_tried < len(batch.indices):
-            is_back = outcome.statuses == BlockStatus.WAITING
-            is_back[[each.position for each in outcome.failures]] = False
+            parts = [part.without_unwritable() for part in parts]
+        for part in parts[1:]:  # before what they wait for may be given up
+            self._not_begun(part.batch, ~part.is_begun)
+        is_back = ~parts[0].is_begun
+        if parts[0].outcome.setup_failure is None and is_back.any():
             self.progress.orphaned(self.scheduler.returned(batch, batch.indices[is_back]))
-        return batch, outcome
+        return parts
 
-    def _checked(self, batch: Batch, outcome: Outcome) -> tuple[Outcome, Sequence[ItemFailure]]:
-        """Return an outcome without the blocks that do not count after all, and their failures."""
+    def _checked(self, part: CameBack) -> tuple[CameBack, Sequence[ItemFailure]]:
+        """Return a part without the blocks that do not count after all, and their failures."""
+        batch, outcome = part
         check = self._tasks[batch.task].check
         places = np.flatnonzero(outcome.statuses != BlockStatus.WAITING).tolist()
         if check is None or not places:
-            return outcome, ()
+            return part, ()
         numbers = {int(batch.indices[place]): place for place in places}
         try:
             errors = check(list(numbers))
@@ -383,11 +413,9 @@ class _Run:
             self.progress.orphaned(self.scheduler.abandon(batch.task))
             errors = dict.fromkeys(numbers, error)
         if not errors:
-            return outcome, ()
+            return part, ()
         refused = [ItemFailure.of(numbers[index], errors[index], skip=0) for index in errors]
-        statuses = outcome.statuses.copy()
-        statuses[[failure.position for failure in refused]] = BlockStatus.WAITING
-        return replace(outcome, statuses=statuses), refused
+        return part.refused(refused), refused
 
     def _fail(
         self,
@@ -431,6 +459,8 @@ class _Run:
 
     def _back(self, batch: Batch) -> None:
         """Return a batch to the scheduler without counting an attempt."""
+        for each in batch.then:
+            self._not_begun(each, np.ones(len(each.indices), dtype=np.bool_))
         self.progress.orphaned(self.scheduler.returned(batch, batch.indices))
 
     def _lose(self, lost: Lost) -> None:
@@ -438,19 +468,27 @@ class _Run:
         jobs = self._dispatcher.leave(lost.worker)
         self.progress.tell(events.WorkerLost(time.time(), lost.worker, lost.reason))
         for number, batch in jobs.items():
-            if self._stop.signal is not None:  # which has reached the worker too
+            is_charged = lost.charged is not None and lost.charged[0] == number
+            if self._stop.signal is not None or not is_charged:  # a signal has reached it too
                 self._back(batch)
-                continue
-            if lost.charged is None or lost.charged[0] != number:
-                self._back(batch)
-                continue
-            failure = lost.charged[1]
-            if failure.position < 0:
-                self._fail_setup(batch, failure)
-                continue
-            rest = np.delete(batch.indices, failure.position)
-            self.progress.orphaned(self.scheduler.returned(batch, rest))
-            self._fail(batch, failure, lost.worker, was_killed=lost.was_killed)
+            elif lost.charged is not None:
+                self._lose_at(batch, lost.charged[1], lost)
+
+    def _lose_at(self, batch: Batch, failure: ItemFailure, lost: Lost) -> None:
+        """Charge the block that a lost worker was at, and hand out the rest again."""
+        if failure.position < 0:
+            self._fail_setup(batch, failure)
+            return
+        charged, place = at(batch, failure.position)
+        index = charged.indices[place]
+        if batch.then:
+            self._dispatcher.no_chains()
+        for each in batch.then:
+            self._not_begun(each, (each.indices != index) | (each is not charged))
+        is_back = (batch.indices != index) | (batch is not charged)
+        self.progress.orphaned(self.scheduler.returned(batch, batch.indices[is_back]))
+        failure = replace(failure, position=place)
+        self._fail(charged, failure, lost.worker, was_killed=lost.was_killed)
 
 
 def _stop(pool: WorkerPool, grace: float) -> None:

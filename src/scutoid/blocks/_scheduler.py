@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.blocks._batch import Batch, WorkerFailure
 from scutoid.blocks._block import BlockStatus
+from scutoid.blocks._following import Following
 from scutoid.blocks._links import Link
 from scutoid.blocks._ready_queue import ReadyQueue
 from scutoid.blocks._shares import Shares
@@ -30,28 +32,6 @@ _DONE = (BlockStatus.WRITTEN, BlockStatus.EMPTY, BlockStatus.FOUND, BlockStatus.
 _NEVER = (BlockStatus.FAILED, BlockStatus.ORPHANED)
 _LOOKED_AT = 64
 """Places of a queue that are looked at for one that suits a worker."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Blocks of one task to be run together, each on its own, in this order."""
-
-    task: int
-    """Number of the task."""
-    indices: Ints
-    """Numbers of the blocks, shape (n,), int64."""
-    attempt: int
-    """Number of the attempt, the same for all of them, counted from 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerFailure:
-    """The consequences of a failed attempt at a block."""
-
-    will_retry: bool
-    """Whether the block will be handed out again."""
-    orphans: Mapping[int, int] = field(default_factory=dict)
-    """By task, how many blocks will not run because of it."""
 
 
 class _Queued(NamedTuple):
@@ -172,6 +152,7 @@ class Scheduler:
         for lane in self._lanes:
             if lane.gates == 0:
                 self._open(lane)
+        self._following = Following(self._lanes)
 
     @property
     def is_complete(self) -> bool:
@@ -221,6 +202,34 @@ class Scheduler:
                     return batch
         return None
 
+    def behind(self, task: int) -> tuple[int, ...]:
+        """Return the tasks whose blocks may go along with those of a task."""
+        return self._following.behind(task)
+
+    def with_others(self, batch: Batch, tasks: Sequence[int]) -> Batch:
+        """Hand out with a batch the blocks of tasks that wait for nothing but what goes along."""
+        if not tasks:
+            return batch
+        going = self._following.of(batch.task, batch.indices, tasks)
+        for number, indices in going.items():
+            self._move(self._lanes[number], indices, BlockStatus.ACTIVE)
+        return replace(batch, then=tuple(Batch(number, going[number], 1) for number in going))
+
+    def not_begun(self, task: int, indices: Ints) -> Mapping[int, int]:
+        """Note that blocks which went along were not begun: they wait as before.
+
+        Returns
+        -------
+        orphans : mapping of int to int
+            As `returned`.
+        """
+        lane = self._lanes[task]
+        indices = indices[lane.states[indices] == _ACTIVE]
+        if lane.abandoned is not None and len(indices):
+            return self._give_up(task, indices, lane.abandoned)
+        self._move(lane, indices, BlockStatus.WAITING)
+        return {}
+
     def finished(
         self, task: int, indices: Ints, statuses: Statuses, *, share: int | None = None
     ) -> None:
@@ -258,10 +267,13 @@ class Scheduler:
         failures = min(int(lane.attempts[index]) + 1, 255)
         lane.attempts[index] = failures
         may_retry = failures <= lane.task.retries and failures < 255 and not is_final
-        if may_retry and lane.abandoned is None:
-            lane.push(failures + 1, np.array([index], dtype=np.int64))
-            return WorkerFailure(will_retry=True)
         number = np.array([index], dtype=np.int64)
+        if may_retry and lane.abandoned is None:
+            if lane.counts is not None and lane.counts.reshape(-1)[index]:
+                self._move(lane, number, BlockStatus.WAITING)  # what went before it is lost too
+            else:
+                lane.push(failures + 1, number)
+            return WorkerFailure(will_retry=True)
         return WorkerFailure(False, self._give_up(task, number, BlockStatus.FAILED))
 
     def returned(self, batch: Batch, indices: Ints) -> Mapping[int, int]:
@@ -363,6 +375,10 @@ class Scheduler:
     def _activate(self, lane: _Lane, indices: Ints, share: int | None) -> None:
         if len(indices):
             self._move(lane, indices, BlockStatus.ACTIVE)
+            if lane.attempts is not None:
+                for index in indices[lane.attempts[indices] > 0].tolist():
+                    lane.push(int(lane.attempts[index]) + 1, np.array([index], dtype=np.int64))
+                indices = indices[lane.attempts[indices] == 0]
             lane.push(1, indices, first=False, share=share)
 
     def _move(self, lane: _Lane, indices: Ints, status: BlockStatus) -> None:

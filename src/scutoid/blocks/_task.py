@@ -149,6 +149,10 @@ class BlockTask:
     again: takes away what a try that failed, or whose worker is gone, has left."""
     bytes_per_block: int = 0
     """Memory that a running block takes, in bytes; for the run's `memory`."""
+    is_here: Callable[[Block], bool] | None = None
+    """Called in a worker with a block that came together with those of the same number that it
+    waits for, once these are done: whether it finds what they have made there.  If not, it comes
+    again by itself.  None: its blocks never come so."""
     within: tuple[str, ...] = ()
     """Names of the tasks that it is a part of, the outermost first; for who shows a run."""
 

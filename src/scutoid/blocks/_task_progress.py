@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import events
+from scutoid.blocks._batch import Batch
 from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._idle_time import IdleTime
 from scutoid.blocks._report import BlockTime, Failure, TaskReport
-from scutoid.blocks._scheduler import Batch, Scheduler
+from scutoid.blocks._scheduler import Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.errors import UnwritableStore
 from scutoid.executors import ItemFailure, Outcome

@@ -73,4 +73,5 @@ def work_of(task: BlockTask, *, is_memory_given: bool) -> Work:
         task.requires or {},
         task.function is None,
         0 if is_memory_given else task.bytes_per_block,
+        task.is_here,  # type: ignore[arg-type]
     )

@@ -32,10 +32,9 @@ from ._work import (
     Outcome,
     Waiting,
     Work,
-    Workbench,
     WorkerPool,
-    current_worker,
 )
+from ._workbench import Workbench, current_worker
 
 __all__ = [
     "CONNECTION_VARIABLE",

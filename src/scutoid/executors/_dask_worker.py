@@ -19,7 +19,8 @@ from scutoid.executors._dask_types import DaskNanny, DaskScheduler, Present
 from scutoid.executors._devices import RESOURCE, pin_devices
 from scutoid.executors._limits import Limits, limit_libraries
 from scutoid.executors._pickling import dump_value, loads
-from scutoid.executors._work import ItemFailure, Job, Outcome, Work, Workbench
+from scutoid.executors._work import ItemFailure, Job, Outcome, Work
+from scutoid.executors._workbench import Workbench
 
 _logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from scutoid.executors._work import (
     NoHeartbeat,
     Outcome,
     Work,
-    Workbench,
     WorkerPool,
 )
+from scutoid.executors._workbench import Workbench
 
 
 class ForeignExecutor:

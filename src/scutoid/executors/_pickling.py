@@ -148,14 +148,18 @@ def _find(name: str, path: object) -> ModuleSpec | None:
 
 def with_values(outcome: Outcome) -> Outcome:
     """Unpickle the return values of blocks; a value that cannot be is its block's failure."""
+    then = tuple(map(with_values, outcome.then))
+    if outcome.values is None:
+        return dataclasses.replace(outcome, then=then)
     values: list[object] = []
     statuses = outcome.statuses.copy()
     failures = list(outcome.failures)
-    for position, payload in enumerate(outcome.values or ()):
+    for position, payload in enumerate(outcome.values):
         try:
             values.append(None if payload is None else loads(payload))  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - unpickling runs code of the value's class
             values.append(None)
             statuses[position] = 0
             failures.append(ItemFailure.of(position, error))
-    return dataclasses.replace(outcome, statuses=statuses, failures=tuple(failures), values=values)
+    kept = dataclasses.replace(outcome, statuses=statuses, values=values, then=then)
+    return dataclasses.replace(kept, failures=tuple(failures))

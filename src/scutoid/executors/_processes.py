@@ -113,6 +113,7 @@ class _ProcessesWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = False
+    takes_chains = True
 
     def __init__(
         self,
@@ -142,11 +143,13 @@ class _ProcessesWorkerPool:
 
     def submit(self, worker: int, job: Job) -> None:
         process = self._processes[worker]
-        if job.work not in process.known:
-            process.known.add(job.work)
-            process.send(("work", job.work, self._payloads[job.work]))
+        for each in (job, *job.then):
+            if each.work not in process.known:
+                process.known.add(each.work)
+                process.send(("work", each.work, self._payloads[each.work]))
         process.jobs[job.number] = job
-        process.send(("job", job.number, job.work, job.indices.tobytes()))
+        then = [(each.work, each.indices.tobytes()) for each in job.then]
+        process.send(("job", job.number, job.work, job.indices.tobytes(), then))
 
     def wait(self, timeout: float | None) -> list[Message]:
         end = None if timeout is None else time.monotonic() + timeout
@@ -251,11 +254,16 @@ class _ProcessesWorkerPool:
         message: Message = pickle.loads(payload)
         if isinstance(message, Outcome):
             job = process.jobs.pop(message.job, None)
-            if job is not None and message.statuses.any():
-                self._deaths.note_success(job.work)
-            if message.values is not None:
+            if job is not None:
+                self._note_success(job, message)
+            if message.values is not None or message.then:
                 return with_values(message)
         return message
+
+    def _note_success(self, job: Job, outcome: Outcome) -> None:
+        for each, came in zip((job, *job.then), (outcome, *outcome.then), strict=False):
+            if came.statuses.any():
+                self._deaths.note_success(each.work)
 
     def _deadline(self, process: Process) -> float | None:
         seen = process.heartbeat.look()
@@ -288,7 +296,7 @@ class _ProcessesWorkerPool:
         charged = work = None
         reason = _ending(process.process.returncode)
         if seen is not None and seen.job in process.jobs:
-            work = process.jobs[seen.job].work
+            work = process.jobs[seen.job].at(seen.position)[0].work
             timeout = self._works[work].timeout
             if overdue:
                 reason = f"ended, because a block took more than {timeout:g} s"

@@ -7,16 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scutoid.executors._work import (
-    MOST_ITEMS,
-    Job,
-    Joined,
-    Message,
-    NoHeartbeat,
-    Work,
-    Workbench,
-    WorkerPool,
-)
+from scutoid.executors._work import MOST_ITEMS, Job, Joined, Message, NoHeartbeat, Work, WorkerPool
+from scutoid.executors._workbench import Workbench
 from scutoid.stopping import OutOfTime, interruptible
 
 _logger = logging.getLogger(__name__)
@@ -51,6 +43,7 @@ class SerialExecutor:
 class _SerialWorkerPool:
     depth = 1
     is_one_memory = True
+    takes_chains = True
 
     def __init__(
         self,
@@ -85,7 +78,8 @@ class _SerialWorkerPool:
         job = self._jobs.popleft()
         try:
             with interruptible():
-                return [self._bench.carry_out(job, self._works[job.work], NoHeartbeat())]
+                then = [self._works[each.work] for each in job.then]
+                return [self._bench.carry_out(job, self._works[job.work], NoHeartbeat(), then)]
         except OutOfTime:  # between two items, where none counts as interrupted
             return [self._bench.untouched(job)]
 

@@ -10,16 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scutoid.executors._limits import limit_libraries
-from scutoid.executors._work import (
-    MOST_ITEMS,
-    Job,
-    Joined,
-    Message,
-    NoHeartbeat,
-    Work,
-    Workbench,
-    WorkerPool,
-)
+from scutoid.executors._work import MOST_ITEMS, Job, Joined, Message, NoHeartbeat, Work, WorkerPool
+from scutoid.executors._workbench import Workbench
 from scutoid.heap import share_one_heap
 
 _logger = logging.getLogger(__name__)
@@ -50,6 +42,7 @@ class _ThreadsWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = True
+    takes_chains = True
 
     def __init__(self, works: Sequence[Work], workers: int, *, is_quiet: bool) -> None:
         self._works = works
@@ -103,7 +96,8 @@ class _ThreadsWorkerPool:
     def _work(self, bench: Workbench, inbox: queue.SimpleQueue[Job | None]) -> None:
         self._messages.put(Joined(bench.worker))
         while (job := inbox.get()) is not None:
-            self._messages.put(bench.carry_out(job, self._works[job.work], NoHeartbeat()))
+            then = [self._works[each.work] for each in job.then]
+            self._messages.put(bench.carry_out(job, self._works[job.work], NoHeartbeat(), then))
         try:
             bench.close()
         except Exception:

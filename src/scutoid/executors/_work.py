@@ -1,4 +1,4 @@
-"""Works, jobs and outcomes, and the loop that every kind of worker runs.
+"""Works, jobs and outcomes, for the loop that every kind of worker runs.
 
 An executor knows neither blocks nor tasks: it carries out `Work`, numbered items of which arrive in
 a `Job` and go back as an `Outcome`.
@@ -7,20 +7,16 @@ a `Job` and go back as an `Outcome`.
 from __future__ import annotations
 
 import copy
-import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.errors import RunStopped, UnwritableStore, WorkerError
-from scutoid.spent import NOTHING, Clock, Spent
-from scutoid.stopping import OutOfTime
+from scutoid.errors import UnwritableStore, WorkerError
+from scutoid.spent import NOTHING, Spent
 
 Call = Callable[[object, Mapping[str, object]], tuple[int, object]]
 
@@ -30,17 +26,7 @@ FAILED = 0
 MOST_ITEMS = 4096
 """Largest number of items in a job, for workers without a smaller limit."""
 
-_worker: ContextVar[int | None] = ContextVar("scutoid_worker", default=None)
-
-
-def current_worker() -> int | None:
-    """The number of the worker that carries out the item that this thread is at; None: no item."""
-    return _worker.get()
-
-
 _MAX_TEXT = 20_000
-# Number of a job's slowest items whose times are reported.
-_SLOWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +51,9 @@ class Work:
     """Whether `call` leaves items to a loop of the worker's own."""
     memory: int = 0
     """Bytes that an item needs; 0: not known."""
+    is_here: Callable[[object], bool] | None = None
+    """Called with an item that comes behind those of other works in one job: whether it finds what
+    it needs of them in this worker.  None: no item ever comes so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +66,17 @@ class Job:
     """Number of the work."""
     indices: NDArray[np.int64]
     """The items' numbers, shape (n,), int64."""
+    then: tuple[Job, ...] = ()
+    """Items of other works with some of the same numbers: each is begun when all before it with its
+    number are done.  Only pools that `takes_chains` are given such."""
+
+    def at(self, position: int) -> tuple[Job, int]:
+        """Return which of its jobs an item of a heartbeat is of, and its place in that."""
+        level, place = divmod(position, max(len(self.indices), 1))
+        if position < 0 or not level:
+            return self, position
+        job = self.then[level - 1]
+        return job, int(np.flatnonzero(job.indices == self.indices[place])[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,8 @@ class Outcome:
     """Set if the set-up raised: then no item was begun."""
     spent: Spent = NOTHING
     """What the time was spent on, the set-up included."""
+    then: tuple[Outcome, ...] = ()
+    """The outcomes of the jobs that came behind; none where nothing of them was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ class WorkerPool(Protocol):
     when the item is done that each worker is at, with the status 0 of those not begun.  It is
     called by a handler of signals, in the middle of any other method, and may only make a note.
     Pools without it carry out what they hold.
+
+    Only one with a true `takes_chains` is given jobs with others behind them.
     """
 
     @property
@@ -251,147 +255,3 @@ class NoHeartbeat:
 
     def end(self) -> None:
         """Ignore."""
-
-
-def _slowest(ends: Sequence[float]) -> tuple[tuple[int, float], ...]:
-    """The items that took longest, from the times at which the first began and each ended."""
-    seconds = np.diff(ends)
-    fastest = max(len(seconds) - _SLOWEST, 0)
-    longest = np.argpartition(seconds, fastest)[fastest:] if len(seconds) else seconds
-    times = sorted(((float(seconds[int(at)]), int(at)) for at in longest), reverse=True)
-    return tuple((at, each) for each, at in times)
-
-
-class Workbench:
-    """One worker's own state: set-up values by work, and their context managers.
-
-    Parameters
-    ----------
-    worker : int
-        The worker's number.
-    encode : callable, optional
-        Applied to each value that goes back; an exception of it is the item's failure.
-    passes : callable, optional
-        Whether an exception is not caught as a failure of its item, but ends the worker.
-    breaks : callable, optional
-        Whether an exception of an item ends the run: then no other item is begun, those before
-        count, and it stands in `broken`.
-    is_quiet : bool
-        Whether numbers that are divided by zero, too large or none are no warning or error here,
-        whatever this process has set: as in a process of its own, where nobody is told.
-    """
-
-    def __init__(
-        self,
-        worker: int,
-        *,
-        encode: Callable[[object], object] | None = None,
-        passes: Callable[[BaseException], bool] = lambda error: False,
-        breaks: Callable[[BaseException], bool] = lambda error: False,
-        is_quiet: bool = False,
-    ) -> None:
-        self.worker = worker
-        self.cancelled = False
-        self.broken: BaseException | None = None
-        self._encode = encode
-        self._passes = passes
-        self._breaks = breaks
-        self._is_quiet = is_quiet
-        self._values: dict[int, dict[str, object]] = {}
-        self._stack = ExitStack()
-        self._unwritable: ItemFailure | None = None
-
-    def carry_out(self, job: Job, work: Work, heartbeat: Heartbeat) -> Outcome:
-        """Carry out a job from its set-up to its last item; exceptions of items become failures.
-
-        After one that ends the run no other item is begun.
-        """
-        if self.cancelled:
-            return self.untouched(job)
-        if self._unwritable is not None:
-            return self.refusal(job, self._unwritable)
-        token = _worker.set(self.worker)
-        try:
-            quiet = np.errstate(all="ignore") if self._is_quiet else nullcontext()
-            with Clock() as clock, quiet:
-                return self._carry_out(job, work, heartbeat, clock)
-        finally:
-            _worker.reset(token)
-
-    def _carry_out(self, job: Job, work: Work, heartbeat: Heartbeat, clock: Clock) -> Outcome:
-        heartbeat.begin(job.number)
-        try:
-            values = self._set_up(job.work, work)
-        except (OutOfTime, RunStopped):
-            self.cancelled = True
-            heartbeat.end()
-            return self.untouched(job)
-        except BaseException as error:
-            if self._passes(error) or self._breaks(error):
-                raise
-            heartbeat.end()
-            return self.refusal(job, ItemFailure.of(-1, error, skip=2))
-        n = len(job.indices)
-        statuses = bytearray(n)  # an item of an array is set ten times more slowly
-        results: list[object] | None = [None] * n if work.returns else None
-        failures: list[ItemFailure] = []
-        call, encode, now, note = work.call, self._encode, time.perf_counter, heartbeat.at
-        ends = [now()]
-        for position, item in enumerate(work.items(job.indices)):
-            note(position)
-            try:
-                status, value = call(item, values)
-                if results is not None:
-                    results[position] = value if encode is None else encode(value)
-                statuses[position] = status
-            except (OutOfTime, RunStopped):  # a signal ends the run, and this item with it
-                self.cancelled = True
-            except BaseException as error:
-                if self._passes(error):
-                    raise
-                if self._breaks(error):
-                    self.broken, self.cancelled = error, True
-                    break
-                failures.append(ItemFailure.of(position, error, skip=2))
-                self._unwritable = failures[-1] if failures[-1].unwritable else None
-            ends.append(now())
-            if self.cancelled or self._unwritable is not None:
-                break
-        heartbeat.end()
-        return Outcome(
-            *(self.worker, job.number, np.frombuffer(statuses, dtype=np.uint8)),
-            *(tuple(failures), results),
-            seconds=ends[-1] - ends[0],
-            slowest=_slowest(ends),
-            spent=clock.spent,
-        )
-
-    def untouched(self, job: Job) -> Outcome:
-        """Return the outcome of a job none of whose items was begun."""
-        n = len(job.indices)
-        values = [None] * n
-        return Outcome(self.worker, job.number, np.zeros(n, dtype=np.uint8), (), values)
-
-    def refusal(self, job: Job, failure: ItemFailure) -> Outcome:
-        """The outcome of a job that could not begin."""
-        statuses = np.zeros(len(job.indices), dtype=np.uint8)
-        return Outcome(self.worker, job.number, statuses, setup_failure=failure)
-
-    def close(self) -> None:
-        """Leave the context managers of the set-ups, last entered first."""
-        self._values.clear()
-        self._stack.close()
-
-    def _set_up(self, number: int, work: Work) -> dict[str, object]:
-        if number in self._values:
-            return self._values[number]
-        with ExitStack() as entering:
-            values = {}
-            for name, make in work.setup:
-                value = make()
-                if hasattr(type(value), "__enter__") and hasattr(type(value), "__exit__"):
-                    value = entering.enter_context(value)  # type: ignore[arg-type]
-                values[name] = value
-            self._stack.enter_context(entering.pop_all())
-        self._values[number] = values
-        return values

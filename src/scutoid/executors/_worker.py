@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ import numpy as np
 from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_value, forget_classes, loads
 from scutoid.executors._traces import Traces
-from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
+from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work
+from scutoid.executors._workbench import Workbench
 from scutoid.heap import give_back_memory
 from scutoid.stopping import SIGNALS
 
@@ -203,8 +205,9 @@ class _Worker:
             match message:
                 case ("work", number, payload):
                     self._payloads[number] = payload
-                case ("job", number, work, indices):
-                    self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
+                case ("job", number, work, indices, then):
+                    behind = tuple(_job(number, *each) for each in then)
+                    self._inbox.put(replace(_job(number, work, indices), then=behind))
                 case ("begin", begin_number, log, is_anew):
                     self._inbox.put(_Begin(begin_number, log, is_anew))
                 case ("over", has_log):
@@ -221,7 +224,11 @@ class _Worker:
             work = self._work(job.work)
         except BaseException as error:  # noqa: BLE001 - unpickling runs the user's imports
             return self._bench.refusal(job, ItemFailure.of(-1, error))
-        return self._bench.carry_out(job, work, self._heartbeat)
+        try:
+            then = [self._work(each.work) for each in job.then]
+        except BaseException:  # noqa: BLE001 - who gets the job of that work alone is told
+            then = []
+        return self._bench.carry_out(job, work, self._heartbeat, then)
 
     def _work(self, number: int) -> Work:
         if number not in self._works:
@@ -238,6 +245,10 @@ class _Worker:
 
     def _send(self, message: object) -> None:
         self._connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _job(number: int, work: int, indices: bytes) -> Job:
+    return Job(number, work, np.frombuffer(indices, dtype=np.int64))
 
 
 def _print_to(log: str) -> None:

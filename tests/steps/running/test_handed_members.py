@@ -185,3 +185,38 @@ def test_an_image_that_is_taken_is_read_from_its_store(tmp_path):
         np.testing.assert_array_equal(source.read(region), image[region.to_slices()])
         source.read(region)[:] = 0
     assert handover.take("k", 0, stored := Stored()) is stored
+
+
+CALLS: list[str] = []
+
+
+def first(image):
+    CALLS.append(f"first {image[0, 0]}")
+    return image + 1
+
+
+def second(image):
+    CALLS.append(f"second {image[0, 0] - 1}")
+    return image > 0
+
+
+def third(image, mask):
+    CALLS.append(f"third {image[0, 0] - 1}")
+    return int(mask.sum())
+
+
+def test_a_member_goes_through_all_its_steps_before_the_next_begins(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(24):
+        image = np.full((4, 4), 1000 + number, "uint16")
+        write_tiff(folder / f"{number:02}.tif", image, ImageSpec((4, 4), "uint16", "yx"))
+    bright = sc.step(first, out="image")(sc.open_folder(folder / "*.tif"))
+    mask = sc.step(second, out="image")(bright)
+    sums = sc.step(third)(bright, mask)
+    CALLS.clear()
+    sc.run(sums, store=tmp_path / "results", executor="serial")
+    calls = [call for call in CALLS if " 10" in call]  # others try what is returned
+    names = ("first", "second", "third")
+    assert calls == [f"{name} {number}" for number in range(1000, 1024) for name in names]
+    assert sums.to_dict()["07.tif"] == 16

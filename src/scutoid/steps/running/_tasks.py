@@ -354,27 +354,29 @@ class TaskBuilder:
         handover = self._inputs.handover_of_members(each)
         if handover is not None:
             self._handovers.append(handover)
+        work = MemberWork(
+            spec=call.spec,
+            keys=call.keys,
+            member_keys=each.member_keys,
+            inputs=tuple(self._inputs.of_members(item, call.keys) for item in call.inputs),
+            params={
+                name: self._inputs.of_members(value, call.keys)
+                for name, value in call.params.items()
+            },
+            place=ItemPlace.of(each.entry),
+            own_columns=own_columns(call.groups),
+            handover=handover,
+        )
         return BlockTask(
             each.task,
-            MemberWork(
-                spec=call.spec,
-                keys=call.keys,
-                member_keys=each.member_keys,
-                inputs=tuple(self._inputs.of_members(item, call.keys) for item in call.inputs),
-                params={
-                    name: self._inputs.of_members(value, call.keys)
-                    for name, value in call.params.items()
-                },
-                place=ItemPlace.of(each.entry),
-                own_columns=own_columns(call.groups),
-                handover=handover,
-            ),
+            work,
             BlockGrid(Roi((0,), (len(call.keys),)), 1),
             after=self._edges.of(call),
             is_done=each.done,
             where=needed,
             check=self._check(each),
             collect=partial(_collect_members, pack, segments, each.member_keys),
+            is_here=work.is_here if there is None else None,
             **self._options(each),
         )
 

@@ -5,7 +5,8 @@
     denoise(A01) ── writes A01.tif ──► mask(A01) reads it
            └───────── in memory ──────────┘
 
-A member is on the disk before it is handed on, as a block is.  What its reader is told of it is
+A member is on the disk before it is handed on, as a block is; its record may not be there yet, for
+the steps of a member are one job of a worker where that can be.  What its reader is told of it is
 what the file says: of the first of all images that are described alike the file is opened.
 """
 
@@ -80,6 +81,10 @@ class MemberHandover:
             return stored
         image, (spec, path) = found
         return _HandedOutputs(stored, output, _HandedMember(spec, path, [image], stored, output))
+
+    def has(self, member: str, output: int) -> bool:
+        """Whether an image of a member is in memory."""
+        return (self.name, (member, output)) in MEMBERS
 
     def close(self) -> None:
         """Forget what nobody has taken in this process."""

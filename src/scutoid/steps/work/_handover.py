@@ -68,6 +68,9 @@ class _Waiting:
             # As long as no other reader changes it
             return np.array(held.array), held.about
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._held
+
     def forget(self, name: str) -> None:
         """Drop all that goes one way."""
         with self._lock:

@@ -91,6 +91,11 @@ class MemberWork:
         with spending("writing"):
             return record.to_dict(), payload
 
+    def is_here(self, block: Block) -> bool:
+        """Whether all that a member reads of other steps is in memory, or stored."""
+        of_steps = (*self.inputs, *self.params.values())
+        return all(item.is_here(block.index) for item in of_steps if isinstance(item, MemberInput))
+
     def _made(
         self, number: int, written: WrittenFiles, ready: Mapping[str, object]
     ) -> tuple[MemberRecord, bytes]:
@@ -304,6 +309,10 @@ class MemberInput:
         """Return what the member of block `number` gets: a reference, or a value."""
         raise NotImplementedError
 
+    def is_here(self, number: int) -> bool:
+        """Whether it can be read already, in this process."""
+        return True
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FolderInput(MemberInput):
@@ -343,6 +352,10 @@ class PartInput(MemberInput):
         found = self.members.member(number)
         return with_parts(found, self.parts) if isinstance(found, Ref) else found
 
+    def is_here(self, number: int) -> bool:
+        """Whether the member can be read already."""
+        return self.members.is_here(number)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemInput(MemberInput):
@@ -367,6 +380,13 @@ class ItemInput(MemberInput):
             item = self.handover.take(member, self.output, item)
         node = FromStore(key, member, item, self.stored.outputs)
         return ref_of(node, self.kind, self.output)
+
+    def is_here(self, number: int) -> bool:
+        """Whether it is in memory, or was stored when this process last looked."""
+        key = self.keys[number]
+        member = self.stored.member_keys[key]
+        is_held = self.handover is not None and self.handover.has(member, self.output)
+        return is_held or self.stored.unchecked(key).is_there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
