@@ -20,6 +20,7 @@ SOURCE = Path(scutoid.__file__).parent
 LAYERS = (
     (
         "cached",
+        "checksums",
         "durable",
         "errors",
         "events",

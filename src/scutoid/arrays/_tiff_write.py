@@ -26,6 +26,7 @@ from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_metadata import note
 from scutoid.arrays._tiff_open import open_tiff
 from scutoid.arrays._units import ome_unit
+from scutoid.checksums import crc32
 from scutoid.durable import replacing, store_error
 from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
@@ -106,7 +107,7 @@ def _put_array(path: Path, values: NDArray[Any], spec: ImageSpec) -> int | None:
     checksum = 0
     with path.open("wb", buffering=0) as file:
         for piece in _pieces(stored, spec, compression):
-            checksum = zlib.crc32(piece, checksum)
+            checksum = crc32(piece, checksum)
             rest = piece
             while rest.nbytes:
                 rest = rest[file.write(rest) :]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+
+from scutoid.checksums import crc32
 
 _PIECE = 2**22
 """Bytes of a file in memory at a time."""
@@ -16,7 +17,7 @@ def checksum_file(path: Path) -> int:
     """Return the CRC-32 of a file: a fifth of the time that `digest_file` takes."""
     checksum = 0
     for piece in _pieces(path):
-        checksum = zlib.crc32(piece, checksum)
+        checksum = crc32(piece, checksum)
     return checksum
 
 
