@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -167,3 +170,13 @@ def test_parts_of_odd_shapes_are_damage(name) -> None:
 def test_parts_that_claim_more_than_there_is_are_not_made() -> None:
     with pytest.raises(MemoryLimitError, match="memory"):
         arrays_of_bytes(packed([["a", "<i8", [2**58], "raw", 24]]))
+
+
+def test_small_values_are_packed_without_what_compresses():
+    code = (
+        "import sys; import numpy as np\n"
+        "from scutoid.store import arrays_of_bytes, bytes_of_arrays\n"
+        "assert arrays_of_bytes(bytes_of_arrays({'n': np.arange(5)}))['n'].sum() == 10\n"
+        "assert 'numcodecs' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -141,11 +141,11 @@ def _descr(descr: object) -> Any:
 
 
 def _compressed(array: NDArray[Any]) -> tuple[str, bytes]:
-    from numcodecs import zstd  # a quarter of the memory that pyarrow takes, in each worker
-
     raw = array.tobytes()
     if len(raw) < _MIN_COMPRESSED:
         return "raw", raw
+    from numcodecs import zstd  # a quarter of the memory that pyarrow takes, in each worker
+
     content: bytes = zstd.compress(raw, 1)
     return ("zstd", content) if len(content) < 0.9 * len(raw) else ("raw", raw)
 
