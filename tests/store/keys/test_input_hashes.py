@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -37,7 +38,9 @@ def reads(monkeypatch):
     found = []
     digest_file = _input_hashes.digest_file
     monkeypatch.setattr(
-        _input_hashes, "digest_file", lambda path: found.append(path.name) or digest_file(path)
+        _input_hashes,
+        "digest_file",
+        lambda path: found.append(Path(path).name) or digest_file(path),
     )
     return found
 
@@ -98,7 +101,7 @@ def test_a_file_that_keeps_changing_is_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "a", b"one")
 
     def slow(file):
-        with file.open("ab") as more:
+        with Path(file).open("ab") as more:
             more.write(b"x")
         return "digest"
 

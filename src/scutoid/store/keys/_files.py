@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from scutoid.checksums import crc32
 
@@ -13,7 +12,7 @@ _PIECE = 2**22
 """Bytes of a file in memory at a time."""
 
 
-def checksum_file(path: Path) -> int:
+def checksum_file(path: str | os.PathLike[str]) -> int:
     """Return the CRC-32 of a file: a fifth of the time that `digest_file` takes."""
     checksum = 0
     for piece in _pieces(path):
@@ -21,15 +20,19 @@ def checksum_file(path: Path) -> int:
     return checksum
 
 
-def _pieces(path: Path) -> Iterator[memoryview]:
-    with path.open("rb", buffering=0) as file:
+def _pieces(path: str | os.PathLike[str]) -> Iterator[memoryview]:
+    # An object of a file takes as long as all else of a small one, and there may be 100,000
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         # For a small file a small buffer: mapping a large one would take longer than the reading.
-        buffer = memoryview(bytearray(min(os.fstat(file.fileno()).st_size + 1, _PIECE)))
-        while n := file.readinto(buffer):
+        buffer = memoryview(bytearray(min(os.fstat(file).st_size + 1, _PIECE)))
+        while n := os.readv(file, [buffer]):
             yield buffer[:n]
+    finally:
+        os.close(file)
 
 
-def digest_file(path: Path) -> str:
+def digest_file(path: str | os.PathLike[str]) -> str:
     """Return the sha256 of a file, as ``sha256sum`` prints it."""
     digest = hashlib.sha256()
     for piece in _pieces(path):

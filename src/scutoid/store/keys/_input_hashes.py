@@ -127,7 +127,7 @@ class HashMemo:
             What entered keys, as `locations_of` and `HashMemo.seen` name it.
         """
         for location in locations:
-            found = self.seen.changed(location, lambda path: digest_file(Path(path)))
+            found = self.seen.changed(location, digest_file)
             if found is not None:
                 return found
         return None
@@ -241,7 +241,7 @@ def _key_of_file(path: str, stamp: Stamp, memo: HashMemo | None) -> str:
         if memo is not None and known is not None:
             memo.seen.file(path, stamp)
             return known
-        digest = digest_file(Path(path))
+        digest = digest_file(path)
         before, stamp = stamp, stamp_of_status(os.stat(path))  # noqa: PTH116
         if before == stamp:
             # A file changed just now may change again within the same tick of its clock.
