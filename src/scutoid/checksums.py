@@ -32,12 +32,12 @@ def crc32(content: memoryview | bytes, value: int = 0) -> int:
 
 
 @cache
-def _fastest() -> Callable[[memoryview | bytes, int], int]:
+def _fastest() -> Callable[..., int]:
     try:
         from imagecodecs import deflate_crc32
 
         deflate_crc32(b"")  # raises what it is built without only when called
     except ImportError:
         return zlib.crc32
-    found: Callable[[memoryview | bytes, int], int] = deflate_crc32
+    found: Callable[..., int] = deflate_crc32
     return found
