@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pickle
@@ -487,7 +486,7 @@ def test_metadata_appear_at_once_or_not_at_all(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="No space left"):
         create_image(tmp_path / "a.zarr", ImageSpec((4, 4), "uint8", "yx"))
     assert not list(tmp_path.iterdir())
