@@ -67,7 +67,7 @@ def test_the_slowest_of_many_are_told_with_their_seconds(monkeypatch):
         now[0] += took.get(item, 1.0)
         return 2, None
 
-    monkeypatch.setattr("scutoid.executors._work.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("scutoid.executors._workbench.time.perf_counter", lambda: now[0])
     work = Work("t", call, lambda numbers: numbers.tolist())
     outcome = Workbench(0).carry_out(Job(0, 0, np.arange(20)), work, NoHeartbeat())
     assert outcome.slowest == ((11, 7.0), (12, 6.0), (3, 5.0))
