@@ -44,16 +44,6 @@ def plate(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def scutoid(forks):
-    def run(*words, cwd):
-        done = forks.run("scutoid", *words, cwd=cwd)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
-
-
 def tables(folder):
     store = sc.Store(folder / "results")
     return {path.stem: pd.read_csv(path) for path in store.files("wells").path.glob("*.csv")}

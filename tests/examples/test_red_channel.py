@@ -38,16 +38,6 @@ def example():
     return module
 
 
-@pytest.fixture
-def scutoid(forks):
-    def run(*words, cwd):
-        done = forks.run("scutoid", *words, cwd=cwd)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
-
-
 def test_it_has_at_most_ten_lines_of_its_users_own():
     text = EXAMPLE.read_text().split('"""')[2]
     lines = [line for line in text.splitlines() if line and not line.startswith(("import", "from"))]
