@@ -105,7 +105,12 @@ class AnyLock(ABC):
     @property
     @abstractmethod
     def is_held(self) -> bool:
-        """Whether somebody living holds it."""
+        """Whether somebody living holds it, or does a share of the result."""
+
+    @property
+    @abstractmethod
+    def is_held_whole(self) -> bool:
+        """Whether somebody living holds the lock itself."""
 
     @property
     @abstractmethod

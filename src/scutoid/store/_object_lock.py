@@ -241,6 +241,11 @@ class LockAtUrl(AnyLock):
         return self._here.is_held or self._there.is_held
 
     @property
+    def is_held_whole(self) -> bool:
+        """Whether somebody living holds the lock itself."""
+        return self._here.is_held_whole or self._there.is_held_whole
+
+    @property
     def last_seen(self) -> float | None:
         """Seconds since a holder on another machine has written it; None of one on this one."""
         return None if self._here.is_held else self._there.last_seen

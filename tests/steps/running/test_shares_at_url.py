@@ -149,7 +149,7 @@ def test_what_was_complete_and_has_lost_its_shards_is_made_again(store, ran):
 
 
 def test_two_at_once_make_each_block_once(store, monkeypatch, ran):
-    monkeypatch.setattr("scutoid.steps.running._element._LONGEST_WAIT", 0.5)  # half a minute
+    monkeypatch.setattr("scutoid.steps.running._element._LONGEST_WAIT", 600.0)  # of nobody
     both = threading.Barrier(2)
     MEETING["meet"] = lambda n: both.wait(60) if n <= 2 else None  # neither has done all
     done = []

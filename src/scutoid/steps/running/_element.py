@@ -315,10 +315,15 @@ class Element:
         return self._n_damaged[each.entry.path] < _ATTEMPTS
 
     def _wait(self, each: PlannedCall, lock: Busy) -> None:
-        """Wait until another process has ended what it does, or some time."""
+        """Wait until another process has ended what it does, or some time.
+
+        One that has all of a step may be about to begin it for all: then it does shares of it, and
+        others are open.
+        """
         pause, end = _FIRST_LOOK, time.monotonic() + _LONGEST_WAIT
         is_told = False
-        while lock.is_held:
+        whole = lock if isinstance(lock, AnyLock) and lock.is_held_whole else None
+        while lock.is_held if whole is None else whole.is_held_whole:
             is_told = is_told or self._tell(each, lock)
             if time.monotonic() >= end:
                 return
