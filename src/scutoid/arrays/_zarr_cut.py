@@ -156,6 +156,7 @@ class CutChunks:
     """
 
     def __init__(self, limit: int | None = None) -> None:
+        # A worker's environment says so to numeric libraries; a driver's holds less where it does
         is_worker = os.environ.get("OMP_NUM_THREADS") == "1"
         self.limit = limit or (OF_WORKER if is_worker else LIMIT)
         self.n_bytes = 0
