@@ -11,7 +11,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import scutoid.arrays._zarr as zarr_module
+import scutoid.arrays._zarr_array as zarr_module
 from scutoid.arrays import open_source
 from scutoid.arrays._zarr_cut import CutChunks
 from scutoid.arrays._zarr_whole import WholeChunks

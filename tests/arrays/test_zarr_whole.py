@@ -7,7 +7,7 @@ import pytest
 import zarr
 from numcodecs import zstd
 
-import scutoid.arrays._zarr as zarr_module
+import scutoid.arrays._zarr_array as zarr_module
 from scutoid.arrays import open_source
 from scutoid.arrays._zarr_whole import WholeChunks, whole_chunks
 from scutoid.errors import SourceError

@@ -45,7 +45,8 @@ from ._tiff_stream import stream_tiff
 from ._tiff_write import write_tiff
 from ._time import TimeScale
 from ._units import METRES, SECONDS, known_unit
-from ._zarr import UNDECODED, check_identity, drop_chunks
+from ._zarr import check_identity
+from ._zarr_array import UNDECODED, drop_chunks
 from ._zarr_groups import GroupImage, is_zarr_at, labels_of, names_in_group, well_name, zarr_images
 from ._zarr_names import files_of_array
 from ._zarr_objects import ObjectWriter, is_decodable, write_kept, writer_to_url

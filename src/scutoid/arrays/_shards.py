@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scutoid import remote
 from scutoid.arrays._axis_order import Order, as_here
 from scutoid.arrays._ome import read_multiscale
-from scutoid.arrays._zarr import ZarrArray, open_tensorstore
+from scutoid.arrays._zarr_array import ZarrArray, open_tensorstore
 from scutoid.arrays._zarr_metadata import shard_grid
 from scutoid.arrays._zarr_nodes import Node, read_node
 from scutoid.errors import DamagedResult, ScutoidError, SourceError

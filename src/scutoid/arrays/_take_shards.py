@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.arrays._shard_notes import Notes, ShardLevel, as_notes, shard_levels
-from scutoid.arrays._zarr import ZarrArray, open_tensorstore
+from scutoid.arrays._zarr_array import ZarrArray, open_tensorstore
 from scutoid.arrays._zarr_write import ZarrWriter
 from scutoid.durable import beside, sync_file, sync_folder
 from scutoid.errors import DamagedResult

@@ -37,7 +37,7 @@ from scutoid.arrays._shard_notes import Notes, ShardLevel, as_notes, shard_level
 from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._storage import Storage
-from scutoid.arrays._zarr import ZarrArray, open_tensorstore
+from scutoid.arrays._zarr_array import ZarrArray, open_tensorstore
 from scutoid.arrays._zarr_nodes import read_node
 from scutoid.durable import beside, store_error, sync_folder
 from scutoid.errors import GeometryError, MetadataError, ScutoidError, StoreError

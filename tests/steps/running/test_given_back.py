@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid.arrays._zarr import drop_chunks, open_tensorstore
+from scutoid.arrays._zarr_array import drop_chunks, open_tensorstore
 from scutoid.kernels import median_filter
 from scutoid.steps.work import _blocks
 
