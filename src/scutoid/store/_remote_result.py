@@ -32,7 +32,8 @@ from scutoid.errors import DamagedResult
 from scutoid.regular import read_regular
 from scutoid.store._copied_result import CopiedResult, url_of_copy
 from scutoid.store._durable import make_folder, write_file
-from scutoid.store._entry_folder import ATTEMPT, COMPLETE, RECIPE, own_in, remove_own
+from scutoid.store._entry_folder import ATTEMPT, COMPLETE, RECIPE, remove_own
+from scutoid.store._file_sender import FileSender, is_metadata, small_files, stamps_of_files
 from scutoid.store._lock import Lock, one_by_one
 from scutoid.store._manifest import BEGUN, MANIFEST, TOKEN, Manifest, fields_of
 from scutoid.store._object_lock import holds, taken_over
@@ -47,15 +48,10 @@ from scutoid.texts import parse_json
 
 _VERSION = 1
 _FOLLOWED = threading.Lock()
-_METADATA = "zarr.json"
-_ITEMS = "items"
-"""Folder of files of members, which are objects of their own."""
 _BASE = "base"
 """In what an attempt begins with: a manifest of the files of the attempt before it."""
 _OWN = "own"
 """In place of names of segments: a run here records in the working folder, too."""
-_SINGLE = 2**26
-"""Bytes of an object that is created in one request."""
 _LOOKS = 3
 """Times that a result is looked at before it counts as damaged: another may publish it just now,
 or begin it anew, and remove what was listed."""
@@ -275,17 +271,16 @@ class RemoteResult:
     @contextmanager
     def sending(self, sent: dict[str, str]) -> Iterator[None]:
         """Write files that the body adds or changes below the token; tell their objects."""
-        before = dict(self._stamps())
+        before = stamps_of_files(self.folder)
         yield
-        token, writer = self.token, new_token()
-        for name, stamp in dict(self._stamps()).items():
+        sender = self._sender(self.token)
+        for name, stamp in stamps_of_files(self.folder).items():
             if before.get(name) != stamp:
-                sent[name] = self._publish(token, writer, name, self.folder / name)
+                sent[name] = sender.send(name)
 
-    def _stamps(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        for name, path in self._small_files():
-            status = path.stat()
-            yield name, (status.st_size, status.st_mtime_ns, status.st_ino)
+    def _sender(self, token: str) -> FileSender:
+        """Return what sends files of an attempt, as a new writer."""
+        return FileSender(self.url, self.folder, token, new_token())
 
     def receive(self, sent: Mapping[str, str]) -> None:
         """Fetch files by their names, from objects below the result."""
@@ -306,7 +301,11 @@ class RemoteResult:
         content = {
             "scutoid_begun": _VERSION,
             "recipe": (self.folder / RECIPE).read_text(),
-            "files": {name: path.read_text() for name, path in self._metadata()},
+            "files": {
+                name: path.read_text()
+                for name, path in small_files(self.folder)
+                if is_metadata(name)
+            },
         }
         # An attempt that is gone on with has one already, which says the same of its images.
         remote.create(self.place(BEGUN), json.dumps(content, indent=1).encode())
@@ -323,9 +322,10 @@ class RemoteResult:
         """
         self.refuse_if_taken_over()
         manifest, before = self.manifest(), self.token
-        token, writer = new_token(before), new_token()
+        token = new_token(before)
         known = {} if manifest is None else manifest.files
-        files = {name: self._kept(known, token, writer, name) for name, _ in self._small_files()}
+        sender = self._sender(token)
+        files = {name: sender.record_unless(name, known) for name, _ in small_files(self.folder)}
         recipe = (self.folder / RECIPE).read_text()
         begun = {
             "scutoid_begun": _VERSION,
@@ -339,15 +339,6 @@ class RemoteResult:
         gone += [f"{self.url}/{before}/{BEGUN}"] if before else []
         self.refuse_if_taken_over()  # while files were written
         remote.remove(gone)
-
-    def _kept(
-        self, known: Mapping[str, Mapping[str, Any]], token: str, writer: str, name: str
-    ) -> Mapping[str, Any]:
-        """Return what a manifest says of a file, which is written if it is not there as it is."""
-        path = self.folder / name
-        if name in known and known[name]["sha256"] == digest_file(path):
-            return known[name]
-        return self._published(token, writer, name, path)
 
     def take(self, without: frozenset[str]) -> None:
         """Bring the working folder to what is at the URL, as a partial result, but for some files.
@@ -378,20 +369,6 @@ class RemoteResult:
         remove_own(self.folder)
         self.fetch(is_held=True)
 
-    def _metadata(self) -> Iterator[tuple[str, Path]]:
-        for name, path in self._small_files():
-            if path.name == _METADATA:
-                yield name, path
-
-    def _small_files(self) -> Iterator[tuple[str, Path]]:
-        """Yield what is to be published, by name: all but what says that it is whole."""
-        for top in sorted(own_in(self.folder)):
-            if top.name in (RECIPE, COMPLETE, _ITEMS) or top.name.startswith("."):
-                continue
-            paths = [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.is_file())
-            for path in paths:
-                yield path.relative_to(self.folder).as_posix(), path
-
     def segments(self, key: str) -> SegmentWriter:
         """Return what writes segments of the attempt at the result of a key, as a new writer."""
         token = self.token
@@ -410,22 +387,19 @@ class RemoteResult:
         StoreError
             If another has taken over the lock, and has published nothing, or it cannot be written.
         """
-        token, writer = self.token, new_token()
-        small = list(self._small_files())
-        files = {
-            name: self._published(token, writer, name, path)
-            for name, path in small
-            if path.name != _METADATA
-        }
+        token = self.token
+        sender = self._sender(token)
+        names = [name for name, _ in small_files(self.folder)]
+        files = {name: sender.record(name) for name in names if not is_metadata(name)}
         taken = taken_over(self.folder)
         if taken is not None:
             if self.manifest() is None:
                 raise taken
             self.fetch(is_held=True)
             return
-        for name, path in small:
-            if path.name == _METADATA:  # written over, so by who has the lock alone
-                files[name] = self._published(token, writer, name, path)
+        for name in names:
+            if is_metadata(name):  # written over, so by who has the lock alone
+                files[name] = sender.record(name)
         content = Manifest(token, recipe.decode(), files).to_bytes()
         if not self._create(content, token):
             self.fetch(is_held=True)
@@ -444,26 +418,6 @@ class RemoteResult:
             return False
         self.withdraw()
         return remote.create(place, manifest)
-
-    def _published(self, token: str, writer: str, name: str, path: Path) -> Mapping[str, Any]:
-        """Write a file; return what the manifest says of it."""
-        return {
-            "object": self._publish(token, writer, name, path),
-            "bytes": path.stat().st_size,
-            "sha256": digest_file(path),
-        }
-
-    def _publish(self, token: str, writer: str, name: str, path: Path) -> str:
-        """Write a file, under another name where another writer of the attempt has written one."""
-        plain, own = f"{token}/{name}", f"{token}/{writer}/{name}"
-        if path.name == _METADATA:  # of an image, which is where it was begun
-            remote.put(f"{self.url}/{plain}", path)
-            return plain
-        is_small = path.stat().st_size <= _SINGLE
-        if is_small and remote.create(f"{self.url}/{plain}", path.read_bytes()):
-            return plain
-        remote.put(f"{self.url}/{own}", path)
-        return own
 
     def withdraw(self) -> None:
         """Remove the manifest: the result is gone on with.
