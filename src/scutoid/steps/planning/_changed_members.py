@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scutoid.steps.graph import MappedCall, OpenedFolder
-from scutoid.steps.planning._draft import Draft
 from scutoid.steps.planning._keys import Keys
+from scutoid.steps.planning._pending_call import PendingCall
 from scutoid.steps.results import MembersRecord, list_of
 
 _NAMED = 3
 _DIGITS = 8
 
 
-def changed_members(draft: Draft, keys: Keys) -> str:
+def changed_members(pending: PendingCall, keys: Keys) -> str:
     """Say which members are not as they were when the collection was last run.
 
     One that has the content that another had, such as a renamed file, has its result already.
     """
-    record = list_of(draft.entry)
+    record = list_of(pending.entry)
     listed = {} if record is None else record.members
     there = set(listed.values())
-    pairs = list(zip(draft.call.keys or (), draft.member_keys, strict=True))
+    pairs = list(zip(pending.call.keys or (), pending.member_keys, strict=True))
     unlike = [key for key, member in pairs if member not in there]
     changed = [key for key in unlike if key in listed]
     added = [key for key in unlike if key not in listed]
-    said = [f"{key}{_changed_files(draft, keys, record, key)}" for key in changed[:_NAMED]]
+    said = [f"{key}{_changed_files(pending, keys, record, key)}" for key in changed[:_NAMED]]
     lists = (("changed", changed, said), ("are new", added, added[:_NAMED]))
     words = [
         f"{len(found)} of {len(pairs)} members {what}: {_listed(shown, len(found))}"
@@ -46,13 +46,13 @@ def noted_files(call: MappedCall, keys: Keys) -> tuple[str, ...]:
     )
 
 
-def _changed_files(draft: Draft, keys: Keys, record: MembersRecord | None, key: str) -> str:
+def _changed_files(pending: PendingCall, keys: Keys, record: MembersRecord | None, key: str) -> str:
     """Name those files of a member of several that are not as they were."""
-    if record is None or not record.files or not isinstance(draft.call, MappedCall):
+    if record is None or not record.files or not isinstance(pending.call, MappedCall):
         return ""
     noted = record.files[record.keys.index(key)]
     before = [noted[n : n + _DIGITS] for n in range(0, len(noted), _DIGITS)]
-    now = keys.files_of(draft.call, key)
+    now = keys.files_of(pending.call, key)
     if len(now) != len(before):
         return f" ({len(now)} files, {len(before)} before)"
     pairs = zip(now, before, strict=True)

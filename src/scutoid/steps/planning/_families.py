@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scutoid.steps.graph import BlockCall, Constant, ImageRef, Layouts, Ref
-from scutoid.steps.planning._draft import Draft
 from scutoid.steps.planning._keys import Keys
+from scutoid.steps.planning._pending_call import PendingCall
 from scutoid.steps.planning._step_code import digest_of
 from scutoid.steps.results import BlockDigests
 from scutoid.store import DIGESTS, Entry, EntryStore
@@ -85,21 +85,21 @@ def _as_told(value: object, digest: str) -> str:
     return f"made {value.kind}" if is_made else digest  # type: ignore[attr-defined]
 
 
-def find_earlier(draft: Draft, store: EntryStore) -> Entry | None:
+def find_earlier(pending: PendingCall, store: EntryStore) -> Entry | None:
     """Return the newest other result of a step's family that blocks can be taken from.
 
     Those that are complete come before those that are not.
     """
-    made = draft.key
+    made = pending.key
     found: Entry | None = None
-    for entry, recipe in store.entries(draft.call.spec.label):
+    for entry, recipe in store.entries(pending.call.spec.label):
         is_alike = recipe.code == made.code.parts and recipe.block == made.block
-        if not is_alike or entry.key == draft.entry.key or recipe.stands_for is not None:
+        if not is_alike or entry.key == pending.entry.key or recipe.stands_for is not None:
             continue
         is_complete = entry.status == "complete"
         if (found is not None and not is_complete) or not (entry.path / DIGESTS).exists():
             continue
-        if BlockDigests.family_of(entry) != draft.family:
+        if BlockDigests.family_of(entry) != pending.family:
             continue
         found = entry
         if is_complete:

@@ -13,40 +13,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from scutoid.steps.graph import Making, Node, planned_node
-from scutoid.steps.planning._draft import Draft
+from scutoid.steps.planning._pending_call import PendingCall
 
 
-def folded(drafts: Iterable[Draft], by_node: Mapping[Node, Draft]) -> dict[Draft, tuple[str, ...]]:
+def folded(
+    calls: Iterable[PendingCall], by_node: Mapping[Node, PendingCall]
+) -> dict[PendingCall, tuple[str, ...]]:
     """Return for each step of a plan the steps under which it is shown, the outermost first."""
-    drafts = list(drafts)
-    heads = _heads(drafts, by_node)
+    calls = list(calls)
+    heads = _heads(calls, by_node)
     return {
-        draft: tuple(
-            dict.fromkeys(heads[one].task for one in draft.call.makings if heads[one] is not draft)
+        pending: tuple(
+            dict.fromkeys(
+                heads[one].task for one in pending.call.makings if heads[one] is not pending
+            )
         )
-        for draft in drafts
+        for pending in calls
     }
 
 
-def _heads(drafts: list[Draft], by_node: Mapping[Node, Draft]) -> dict[Making, Draft]:
+def _heads(
+    calls: list[PendingCall], by_node: Mapping[Node, PendingCall]
+) -> dict[Making, PendingCall]:
     """Return the step that makes the result of each operation; of several the first image's."""
-    read: set[tuple[Making, Draft]] = set()
-    for draft in drafts:
-        for node in map(planned_node, draft.call.dependencies):
+    read: set[tuple[Making, PendingCall]] = set()
+    for pending in calls:
+        for node in map(planned_node, pending.call.dependencies):
             upstream = by_node.get(node)
             if upstream is not None:
-                read.update((one, upstream) for one in draft.call.makings)
-    heads: dict[Making, Draft] = {}
-    for draft in drafts:
-        for one in draft.call.makings:
-            if (one, draft) not in read and not _is_better(heads.get(one), draft):
-                heads[one] = draft
+                read.update((one, upstream) for one in pending.call.makings)
+    heads: dict[Making, PendingCall] = {}
+    for pending in calls:
+        for one in pending.call.makings:
+            if (one, pending) not in read and not _is_better(heads.get(one), pending):
+                heads[one] = pending
     return heads
 
 
-def _is_better(known: Draft | None, other: Draft) -> bool:
+def _is_better(known: PendingCall | None, other: PendingCall) -> bool:
     return known is not None and (_makes_image(known) or not _makes_image(other))
 
 
-def _makes_image(draft: Draft) -> bool:
-    return draft.call.spec.outputs[0] == "image"
+def _makes_image(pending: PendingCall) -> bool:
+    return pending.call.spec.outputs[0] == "image"

@@ -30,11 +30,11 @@ from scutoid.steps.graph import (
 )
 from scutoid.steps.planning._accept import Acceptance
 from scutoid.steps.planning._changed_members import changed_members
-from scutoid.steps.planning._draft import Draft
 from scutoid.steps.planning._families import Families, find_earlier
 from scutoid.steps.planning._folds import folded
 from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._lookup import find_stored
+from scutoid.steps.planning._pending_call import PendingCall
 from scutoid.steps.planning._planned import PlannedRun, as_compared, recipe_of
 from scutoid.steps.planning._recipes import block_of, nearest_inside
 from scutoid.store import (
@@ -79,9 +79,9 @@ class Planner:
         self.keys = Keys(self.memo, store, self.layouts)
         self._force = frozenset(force)
         self._acceptance = Acceptance(store, self.keys, self.layouts, accept)
-        self._drafts: list[Draft] = []
-        self._by_key: dict[str, Draft] = {}
-        self._by_node: dict[Node, Draft] = {}
+        self._pending: list[PendingCall] = []
+        self._by_key: dict[str, PendingCall] = {}
+        self._by_node: dict[Node, PendingCall] = {}
 
     def plan(self, targets: Sequence[Ref | CollectionRef]) -> PlannedRun:
         """Return what is to be done for `targets`.
@@ -100,21 +100,21 @@ class Planner:
         self._check_place()
         self._check_memory()
         self._check_disk()
-        within = folded(self._drafts, self._by_node)
+        within = folded(self._pending, self._by_node)
         frozen = {
-            draft: draft.frozen(self.layouts, within.get(draft, ()))
-            for draft in self._by_key.values()
+            pending: pending.frozen(self.layouts, within.get(pending, ()))
+            for pending in self._by_key.values()
         }
         return PlannedRun(
             store=self.store,
             keys=self.keys,
             layouts=self.layouts,
-            calls=tuple(frozen[draft] for draft in self._drafts),
-            by_node={node: frozen[draft] for node, draft in self._by_node.items()},
+            calls=tuple(frozen[pending] for pending in self._pending),
+            by_node={node: frozen[pending] for node, pending in self._by_node.items()},
         )
 
-    def _of(self, ref: Ref | CollectionRef) -> Draft | None:
-        """Return the draft of what makes a result; None for what was opened or given."""
+    def _of(self, ref: Ref | CollectionRef) -> PendingCall | None:
+        """Return the call that makes a result; None for what was opened or given."""
         return self._by_node.get(planned_node(ref))
 
     def _visit(self, call: Call) -> None:
@@ -124,18 +124,18 @@ class Planner:
             node = planned_node(ref)
             if isinstance(node, Call):
                 self._visit(node)
-        draft = self._make(call)
-        if self._by_key.get(draft.key.key, draft).members != draft.members:
+        pending = self._make(call)
+        if self._by_key.get(pending.key.key, pending).members != pending.members:
             # The key of a collection leaves out its members; two of them need an entry each.
-            self.keys.set_apart(call, draft.member_keys)
-            draft = self._make(call)
-        self._by_node[call] = same = self._by_key.setdefault(draft.key.key, draft)
-        if same is draft:
-            self._drafts.append(draft)
-        elif draft.accepted is not None:
-            same.accepted = draft.accepted.joined(same.accepted)
+            self.keys.set_apart(call, pending.member_keys)
+            pending = self._make(call)
+        self._by_node[call] = same = self._by_key.setdefault(pending.key.key, pending)
+        if same is pending:
+            self._pending.append(pending)
+        elif pending.accepted is not None:
+            same.accepted = pending.accepted.joined(same.accepted)
 
-    def _make(self, call: Call) -> Draft:
+    def _make(self, call: Call) -> PendingCall:
         spec = call.spec
         if not isinstance(call, MappedCall):
             _ = call.frames  # raises now what would fail later
@@ -147,7 +147,7 @@ class Planner:
             key = replace(key, block=block_of(call, self.layouts))
         members = call.keys if isinstance(call, MappedCall) else ()
         is_whole = not isinstance(call, BlockCall) or spec.kind != "blockwise"
-        return Draft(
+        return PendingCall(
             call=call,
             key=key,
             entry=entry,
@@ -179,7 +179,7 @@ class Planner:
 
     def _name(self, call: Call) -> str:
         """Name a step that may be the second of its name."""
-        number = 1 + sum(draft.call.spec.label == call.spec.label for draft in self._drafts)
+        number = 1 + sum(pending.call.spec.label == call.spec.label for pending in self._pending)
         return call.spec.label if number == 1 else f"{call.spec.label}-{number}"
 
     def _check_names(self) -> None:
@@ -187,44 +187,44 @@ class Planner:
         if twice:
             raise PipelineError("a step is run again or accepted, not both", value=min(twice))
         # Two results become one where the same earlier result is accepted for both.
-        known = {draft.task for draft in self._drafts} | self._acceptance.met
+        known = {pending.task for pending in self._pending} | self._acceptance.met
         unknown = (self._force | self._acceptance.names) - known
         if unknown:
             raise PipelineError(
                 "force= and accept= name steps of the pipeline",
                 value=min(unknown),
-                remedy=f"one of {', '.join(draft.task for draft in self._drafts)}",
+                remedy=f"one of {', '.join(pending.task for pending in self._pending)}",
             )
 
-    def _settle(self, targets: set[Draft]) -> None:
+    def _settle(self, targets: set[PendingCall]) -> None:
         """Find out, from the targets upwards, what is there and what is needed."""
         needed = set(targets)
-        masks: dict[Draft, NDArray[np.bool_] | None] = {}
-        for draft in reversed(self._drafts):
-            if draft in targets:
-                draft.is_kept = True
-            if draft.task not in self._force:
-                self.store.check_intact(draft.entry)
-            find_stored(draft, is_forced=draft.task in self._force)
-            if draft not in needed and not draft.is_to_be_mended:
+        masks: dict[PendingCall, NDArray[np.bool_] | None] = {}
+        for pending in reversed(self._pending):
+            if pending in targets:
+                pending.is_kept = True
+            if pending.task not in self._force:
+                self.store.check_intact(pending.entry)
+            find_stored(pending, is_forced=pending.task in self._force)
+            if pending not in needed and not pending.is_to_be_mended:
                 continue
-            needed.add(draft)
-            if isinstance(draft.call, MappedCall):
-                mask = masks.get(draft) if draft not in targets else None
-                draft.needed = np.ones(draft.n_blocks, bool) if mask is None else mask
-                if draft.done is not None and bool((draft.done | ~draft.needed).all()):
-                    draft.status = "cached"
-            if draft.status == "cached":
+            needed.add(pending)
+            if isinstance(pending.call, MappedCall):
+                mask = masks.get(pending) if pending not in targets else None
+                pending.needed = np.ones(pending.n_blocks, bool) if mask is None else mask
+                if pending.done is not None and bool((pending.done | ~pending.needed).all()):
+                    pending.status = "cached"
+            if pending.status == "cached":
                 continue
-            for ref in self._read_by(draft.call):
+            for ref in self._read_by(pending.call):
                 upstream = self._of(ref)
                 if upstream is None:
                     continue
                 needed.add(upstream)
-                wanted = self._wanted(draft, ref, upstream)
+                wanted = self._wanted(pending, ref, upstream)
                 before = masks.get(upstream, wanted)
                 masks[upstream] = None if wanted is None or before is None else before | wanted
-        self._drafts = [d for d in self._drafts if d in needed or d.status == "cached"]
+        self._pending = [one for one in self._pending if one in needed or one.status == "cached"]
         self._record_reasons()
 
     def _read_by(self, call: Call) -> Iterator[Ref | CollectionRef]:
@@ -240,124 +240,130 @@ class Planner:
                     readers.append(upstream.call)
 
     def _wanted(
-        self, draft: Draft, ref: Ref | CollectionRef, upstream: Draft
+        self, pending: PendingCall, ref: Ref | CollectionRef, upstream: PendingCall
     ) -> NDArray[np.bool_] | None:
-        """Return the members of `upstream` that `draft` needs; None: all."""
-        call = draft.call
+        """Return the members of `upstream` that `pending` needs; None: all."""
+        call = pending.call
         if not isinstance(call, MappedCall) or not isinstance(upstream.call, MappedCall):
             return None
         is_gathered = any(isinstance(i, Gathered) and i.collection == ref for i in call.inputs)
-        if draft.needed is None or draft.done is None or is_gathered:
+        if pending.needed is None or pending.done is None or is_gathered:
             return None
         places = upstream.call.places
         wanted = np.zeros(upstream.n_blocks, bool)
-        for key, is_needed, is_done in zip(call.keys, draft.needed, draft.done, strict=True):
+        for key, is_needed, is_done in zip(call.keys, pending.needed, pending.done, strict=True):
             wanted[places[key]] = is_needed and not is_done
         return wanted
 
     def _record_reasons(self) -> None:
-        for draft in self._drafts:
-            if draft.accepted is not None:
-                draft.reason = f"accepted, although {draft.accepted.reason}"
-            if draft.status == "cached":
-                draft.reason = draft.reason or "up to date"
+        for pending in self._pending:
+            if pending.accepted is not None:
+                pending.reason = f"accepted, although {pending.accepted.reason}"
+            if pending.status == "cached":
+                pending.reason = pending.reason or "up to date"
                 continue
-            if draft.reason:
+            if pending.reason:
                 continue
-            if draft.task in self._force:
-                draft.reason = "forced"
-            elif draft.call.keys is not None and draft.entry.status != "absent":
-                draft.reason = changed_members(draft, self.keys)
-            elif draft.status == "partial":
-                draft.reason = f"{draft.n_done} of {draft.n_blocks} are done"
-            elif not draft.is_kept:
-                draft.reason = self._explain_readers(draft)
+            if pending.task in self._force:
+                pending.reason = "forced"
+            elif pending.call.keys is not None and pending.entry.status != "absent":
+                pending.reason = changed_members(pending, self.keys)
+            elif pending.status == "partial":
+                pending.reason = f"{pending.n_done} of {pending.n_blocks} are done"
+            elif not pending.is_kept:
+                pending.reason = self._explain_readers(pending)
             else:
-                draft.reason = self._explain(draft)
+                pending.reason = self._explain(pending)
 
     def _find_earlier(self) -> None:
         """Find, for each result to be made block by block, one that blocks may be taken from."""
         if self.store.url is not None:  # shards are not copied within a bucket
             return
         families = Families(self.keys, self.layouts)
-        for draft in self._drafts:
-            if draft.status == "cached" or not draft.is_kept:
+        for pending in self._pending:
+            if pending.status == "cached" or not pending.is_kept:
                 continue
-            if isinstance(draft.call, BlockCall):
-                draft.family = families.of(draft.call)
-                if draft.family and draft.task not in self._force:
-                    draft.earlier = find_earlier(draft, self.store)
+            if isinstance(pending.call, BlockCall):
+                pending.family = families.of(pending.call)
+                if pending.family and pending.task not in self._force:
+                    pending.earlier = find_earlier(pending, self.store)
 
-    def _explain_readers(self, draft: Draft) -> str:
-        names = ", ".join(reader.task for reader in self._readers(draft))
+    def _explain_readers(self, pending: PendingCall) -> str:
+        names = ", ".join(reader.task for reader in self._readers(pending))
         text = f"not kept: computed inside the blocks of {names}" if names else "not kept"
-        draft.nearest = self._nearest_inside(draft)
-        changed = [] if draft.nearest is None else differences(self.compared(draft), draft.nearest)
+        pending.nearest = self._nearest_inside(pending)
+        changed = (
+            [] if pending.nearest is None else differences(self.compared(pending), pending.nearest)
+        )
         return "; ".join([text, *changed])
 
-    def _readers(self, draft: Draft) -> list[Draft]:
-        return [d for d in self._drafts if draft.call in d.call.fused_inputs]
+    def _readers(self, pending: PendingCall) -> list[PendingCall]:
+        return [one for one in self._pending if pending.call in one.call.fused_inputs]
 
-    def _nearest_inside(self, draft: Draft) -> Recipe | None:
+    def _nearest_inside(self, pending: PendingCall) -> Recipe | None:
         """Return what the nearest result of a step that is kept says of one inside its blocks."""
-        readers = self._readers(draft)
+        readers = self._readers(pending)
         for reader in readers:  # grows: what is not kept has readers of its own
             if not reader.is_kept:
                 readers.extend(self._readers(reader))
             elif reader.status == "run":
                 above = self.store.nearest(reader.call.spec.label, self.recipe(reader))
-                found = nearest_inside(above, self.recipe(draft))
+                found = nearest_inside(above, self.recipe(pending))
                 if found is not None:
                     return found
         return None
 
-    def _explain(self, draft: Draft) -> str:
-        draft.nearest = self.store.nearest(draft.call.spec.label, self.recipe(draft))
-        if draft.nearest is None and not self.store.tells_results:
+    def _explain(self, pending: PendingCall) -> str:
+        pending.nearest = self.store.nearest(pending.call.spec.label, self.recipe(pending))
+        if pending.nearest is None and not self.store.tells_results:
             return "not there; of others nothing is known: the server of the store lists no folders"
-        return explain(self.compared(draft), draft.nearest)
+        return explain(self.compared(pending), pending.nearest)
 
-    def recipe(self, draft: Draft) -> Recipe:
+    def recipe(self, pending: PendingCall) -> Recipe:
         """Return what the entry of a step shall say of itself."""
-        return recipe_of(draft.call, draft.key, draft.n_blocks, self.keys, self.layouts)
+        return recipe_of(pending.call, pending.key, pending.n_blocks, self.keys, self.layouts)
 
-    def compared(self, draft: Draft) -> Recipe:
+    def compared(self, pending: PendingCall) -> Recipe:
         """Return the recipe as it is compared with the nearest: where blocks count, with them."""
-        recipe, near = self.recipe(draft), draft.nearest
-        return as_compared(recipe, draft.call, near, is_kept=draft.is_kept)
+        recipe, near = self.recipe(pending), pending.nearest
+        return as_compared(recipe, pending.call, near, is_kept=pending.is_kept)
 
     def _check_place(self) -> None:
         """Refuse what cannot be made in a store at a URL; in one that is only read, nothing is."""
         if self.store.is_only_read:
             return
-        for draft in self._drafts:
-            spec, is_mapped = draft.call.spec, isinstance(draft.call, MappedCall)
+        for pending in self._pending:
+            spec, is_mapped = pending.call.spec, isinstance(pending.call, MappedCall)
             is_tiff = "image" in spec.outputs and spec.options.storage.format == "tiff"
             if is_tiff and not is_mapped:
-                what = f"step {draft.task!r} writes a TIFF, block by block"
+                what = f"step {pending.task!r} writes a TIFF, block by block"
                 self.store.check_is_folder(what, 'leave out format="tiff", and export the image')
-            elif draft.accepted is not None:
+            elif pending.accepted is not None:
                 self.store.check_is_folder("accept= is for folders", "leave it out")
 
     def _check_memory(self) -> None:
         if self.memory is None:
             return
-        for draft in self._drafts:
-            if draft.status == "cached" or isinstance(draft.call, MappedCall):
+        for pending in self._pending:
+            if pending.status == "cached" or isinstance(pending.call, MappedCall):
                 continue
-            need = memory_of(draft.call, self.layouts)
+            need = memory_of(pending.call, self.layouts)
             if need > self.memory:
-                what = "inputs of a whole step" if isinstance(draft.call, WholeCall) else "a block"
+                what = (
+                    "inputs of a whole step" if isinstance(pending.call, WholeCall) else "a block"
+                )
                 raise MemoryLimitError(
                     f"{what} fit in the memory of one worker",
                     value=f"about {size_text(need)} needed, {size_text(self.memory)} allowed",
-                    place=f"step {draft.task!r}",
+                    place=f"step {pending.task!r}",
                     remedy="use a block-wise step or a smaller block=, or allow more memory=",
                 )
 
     def _check_disk(self) -> None:
         """Refuse what cannot fit even if it compresses well."""
-        wanted = sum(bytes_of(d.call) for d in self._drafts if d.status == "run" and d.is_kept)
+        wanted = sum(
+            bytes_of(one.call) for one in self._pending if one.status == "run" and one.is_kept
+        )
         free = self.store.free_bytes()
         if wanted / _LIKELY_COMPRESSION > free:
             raise StoreError(

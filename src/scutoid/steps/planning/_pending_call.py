@@ -16,7 +16,7 @@ from scutoid.store import Entry, Recipe
 
 
 @dataclass(slots=True, eq=False)
-class Draft:
+class PendingCall:
     """A planned call while the plan is worked out; see `PlannedCall` for the fields."""
 
     call: Call
