@@ -15,7 +15,6 @@ import numpy as np
 from scutoid.blocks import (
     BlockTask,
     EventLog,
-    Failure,
     Journal,
     Report,
     run_blocks,
@@ -47,7 +46,6 @@ from scutoid.steps.results import (
     LOGS,
     RUN,
     RUNS,
-    OutcomeRecord,
     RunRecord,
     RunStepRecord,
     StoredResult,
@@ -60,17 +58,17 @@ from scutoid.steps.results import (
 from scutoid.steps.running._collections import record_collection
 from scutoid.steps.running._comparison import Comparison
 from scutoid.steps.running._failures import write_failures
-from scutoid.steps.running._outcome import INPUTS, Run, RunStep
+from scutoid.steps.running._outcome import Run, RunStep
 from scutoid.steps.running._process import command_of_process, memory_of_process
 from scutoid.steps.running._recorded_inputs import recorded_inputs
 from scutoid.steps.running._sending import sending_own_code
+from scutoid.steps.running._step_outcomes import record_of, step_of, with_changed_inputs
 from scutoid.steps.running._stored_results import StoredResults
 from scutoid.steps.running._tasks import TaskBuilder
 from scutoid.steps.running._told import Told
 from scutoid.stopping import Stop, ends_by_signals
 from scutoid.store import Pack
 
-_NOTED = 100
 EVENTS = "events.jsonl"
 
 
@@ -359,58 +357,14 @@ class Runner:
 
     def step(self, each: PlannedCall, report: Report | None) -> RunStep:
         """Return what came of a step."""
-        if report is None or each.task not in report.tasks:
-            if not each.is_kept:
-                return RunStep(
-                    each.task, each.n_blocks, each.n_blocks, 0, 0, 0, 0.0, within=each.within
-                )
-            n_done = each.n_blocks if each.is_cached else _n_stored(each)
-            n_cached = each.n_blocks if each.is_cached else min(each.n_done, n_done)
-            return RunStep(
-                each.task, each.n_blocks, n_done, n_cached, 0, 0, 0.0, within=each.within
-            )
-        task = report.tasks[each.task]
-        n_failed, n_orphaned, seconds = task.n_failed, task.n_orphaned, task.seconds
-        failures, spent = task.failures, task.spent
-        if each.has_finish:
-            end = report.tasks[each.finish_task]
-            n_failed += end.n_failed
-            failures += end.failures
-            seconds += end.seconds
-            spent += end.spent
-        return RunStep(
-            each.task,
-            task.n_blocks,
-            task.n_done + task.n_skipped,
-            task.n_cached,
-            n_failed,
-            n_orphaned,
-            seconds,
-            failures,
-            task.slowest,
-            each.call.keys or (),
-            within=each.within,
-            is_stored=_is_stored(each),
-            n_taken=task.n_taken,
-            is_merged=each.has_finish and report.tasks[each.finish_task].n_done > 0,
-            spent=spent,
-        )
+        return step_of(each, report)
 
     def _with_change(self, step: RunStep, each: PlannedCall) -> RunStep:
         """Say of a step all of whose blocks came back that its inputs have changed meanwhile."""
         error = self._changed.get(each)
         if error is None:
             return step
-        n_lost = len(self._builder.watches.of(each).unsettled)
-        if not (step.has_all_blocks or n_lost):
-            return step
-        failure = Failure(each.task, INPUTS, 1, f"{type(error).__name__}: {error}", "", None)
-        return replace(
-            step,
-            n_done=step.n_done - n_lost,
-            n_failed=step.n_failed + max(n_lost, 1),
-            failures=(*step.failures, failure),
-        )
+        return with_changed_inputs(step, error, len(self._builder.watches.of(each).unsettled))
 
     def results(self) -> dict[str, Any]:
         """Return the results by the names of their steps; each reads this run's store for ever."""
@@ -454,7 +408,7 @@ class Runner:
     def steps_of(self, done: Run) -> tuple[RunStepRecord, ...]:
         """Return what the record of the run says of its steps."""
         return tuple(
-            replace(self._planned_step(each), outcome=_outcome(step))
+            replace(self._planned_step(each), outcome=record_of(step))
             for step, each in zip(done.steps, self.planned, strict=True)
         )
 
@@ -513,37 +467,6 @@ class Runner:
                 new.unlink()
             rule = "a run is written down in its store"
             raise store_error(error, self.folder, rule=rule) from error
-
-
-def _outcome(step: RunStep) -> OutcomeRecord:
-    """Describe what came of a step."""
-    return OutcomeRecord(
-        n_blocks=step.n_blocks,
-        n_done=step.n_done,
-        n_cached=step.n_cached,
-        n_failed=step.n_failed,
-        n_orphaned=step.n_orphaned,
-        seconds=round(step.seconds, 3),
-        failures=tuple(f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]),
-        slowest=tuple((block.index, round(block.seconds, 3)) for block in step.slowest),
-        n_taken=step.n_taken,
-        spent=step.spent.rounded(),
-    )
-
-
-def _is_stored(each: PlannedCall) -> bool:
-    """Whether the result of a step is complete in the store, where it is kept there as a whole."""
-    is_part = each.needed is not None and not bool(each.needed.all())
-    return is_part or not each.is_kept or each.entry.status == "complete"
-
-
-def _n_stored(each: PlannedCall) -> int:
-    """Return how many blocks or members of a result are in the store now."""
-    if isinstance(each.call, MappedCall):
-        return sum(each.items.has(key) for key in each.call.keys)
-    if each.entry.status == "complete":
-        return each.n_blocks
-    return int((Journal.read(each.entry.journal, key=each.key.key) != 0).sum())
 
 
 def _not_committed(each: PlannedCall) -> StoreError:
