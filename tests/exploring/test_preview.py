@@ -257,7 +257,8 @@ def test_what_is_remembered_is_bounded_and_values_of_the_image_last(raw):
     sizes = []
     for number in range(40):
         found.update({"threshold.level": number})
-        sizes.append((len(session.memory), len(session.near._values), len(session.full._values)))
+        near, full = session.near._remembered, session.full._remembered
+        sizes.append((len(session.memory), len(near.values), len(full.values)))
     assert sizes[-1] == sizes[20]
     np.testing.assert_array_equal(found.update({}).array, found.array)
     assert counted.calls["level"] == level
@@ -268,8 +269,8 @@ def test_images_that_were_used_longest_ago_are_forgotten(raw):
     session = found._region.session
     for number in range(1, 9):
         found.update({"gaussian.sigma": number / 2})
-        assert session.near._used <= 2**17
-    assert 1 <= len(session.near._images) <= 3
+        assert session.near._remembered.used <= 2**17
+    assert 1 <= len(session.near._remembered.images) <= 3
 
 
 @pytest.mark.parametrize(

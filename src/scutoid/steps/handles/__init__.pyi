@@ -1,6 +1,7 @@
 from ._collections import Collection, Images, Tables, Values, gather
 from ._decorators import blockwise, reduction, step
-from ._evaluate import Evaluation, refusing_depth
+from ._depth import refusing_depth
+from ._evaluate import Evaluation
 from ._export import export
 from ._html import facts, grid, lines, note, section
 from ._latest import LATEST

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import ArraySource, Readable
 from scutoid.blocks import conflict_order
-from scutoid.errors import MemoryLimitError, PipelineError
+from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.spent import spending
 from scutoid.steps.compute import (
@@ -50,34 +49,11 @@ from scutoid.steps.graph import (
     Opened,
     Ref,
     WholeCall,
-    physical_memory,
 )
 from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.handles._partial import MembersTaken
+from scutoid.steps.handles._remembered import Remembered
 from scutoid.steps.layout import PartsGrid, ViewSource, Window
-
-_SHARE_OF_MEMORY = 0.5
-
-
-@contextmanager
-def refusing_depth() -> Iterator[None]:
-    """Say of a pipeline that is too deep for Python what to do about it.
-
-    Raises
-    ------
-    PipelineError
-        Instead of a RecursionError.
-    """
-    try:
-        yield
-    except RecursionError:
-        raise PipelineError(
-            "steps are some hundred deep at most, one upon the other",
-            value="more than Python's recursion limit allows",
-            place="reading or planning a result",
-            remedy="run a part of them into a store and go on from there, or join many images in "
-            "one step, such as sc.project of sc.concatenate",
-        ) from None
 
 
 class Evaluation:
@@ -112,21 +88,11 @@ class Evaluation:
         self._ready = ready
         self._folder = folder
         self._cut_anew = cut_anew
-        self._recall = recall
-        self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
-        self._used = 0
-        self._images: dict[tuple[Call, int, Roi], Window] = {}
-        self._values: dict[Call, tuple[Any, ...]] = {}
-        self._whole: dict[WholeCall, tuple[Any, ...]] = {}
-        self._blocks_of: dict[tuple[BlockCall, int], tuple[object, ...]] = {}
+        self._remembered = Remembered(limit, recall)
 
     def forget(self, kept: Container[Call]) -> None:
         """Forget values, tables and blocks of all calls but these; images are forgotten by size."""
-        self._values = {call: value for call, value in self._values.items() if call in kept}
-        self._whole = {call: value for call, value in self._whole.items() if call in kept}
-        for at in [at for at in self._blocks_of if at[0] not in kept]:
-            images = (item for item in self._blocks_of.pop(at) if isinstance(item, np.ndarray))
-            self._used -= sum(image.nbytes for image in images)
+        self._remembered.forget(kept)
 
     def image(self, ref: ImageRef, region: Roi) -> ArraySource:
         """Return something that reads a region (in the frame) of an image, in its own voxels."""
@@ -166,9 +132,10 @@ class Evaluation:
                 return node.stored.value(ref.output)
         if not isinstance(node, (BlockCall, WholeCall)):
             raise PipelineError("this result cannot be read", value=node.name)
-        if node not in self._values:
-            self._values[node] = self._compute_values(node)
-        return self._values[node][ref.output]
+        values = self._remembered.values
+        if node not in values:
+            values[node] = self._compute_values(node)
+        return values[node][ref.output]
 
     def argument(self, item: object) -> Any:
         """Return an input or parameter of a whole step as its function gets it."""
@@ -225,13 +192,11 @@ class Evaluation:
         return source if view is None else ViewSource(source, view)
 
     def _compute_image(self, call: BlockCall | WholeCall, output: int, region: Roi) -> Readable:
-        memo = (call, output, region)
-        if memo in self._images:
-            if self._recall is not None:
-                self._images[memo] = self._images.pop(memo)  # the last one used
-            return self._images[memo]
+        known = self._remembered.image(call, output, region)
+        if known is not None:
+            return known
         framed = call.framed(output)
-        self._reserve(region.size * framed.spec.dtype.itemsize, call.name)
+        self._remembered.reserve(region.size * framed.spec.dtype.itemsize, call.name)
         if isinstance(call, WholeCall):
             array = self._run_step(call)[output]
             window = Window(array, Roi(region.offset * 0, framed.spec.shape))
@@ -239,7 +204,7 @@ class Evaluation:
             return self._cut_images(call, output, region)
         else:
             window = self._compute_blocks(call, output, region, framed.offset, framed.spec.dtype)
-        self._images[memo] = window
+        self._remembered.images[call, output, region] = window
         return window
 
     def _cut_images(self, call: BlockCall, output: int, region: Roi) -> Window:
@@ -250,7 +215,7 @@ class Evaluation:
         images = [number for number, kind in enumerate(kinds) if kind == "image"]
         arrays = {n: np.zeros(tuple(region.shape), call.framed(n).spec.dtype) for n in images}
         others = sum(array.nbytes for n, array in arrays.items() if n != output)
-        self._reserve(others, call.name)
+        self._remembered.reserve(others, call.name)
         for block, results in self.cut(call, layout.grid_region(target)):
             written = layout.output_roi(block, framed.spec.shape)
             common = written.intersect(target)
@@ -258,8 +223,8 @@ class Evaluation:
                 piece = results[number][common.to_slices(written.offset)]  # type: ignore[index]
                 array[common.to_slices(target.offset)] = piece
         for number, array in arrays.items():
-            self._images[call, number, region] = Window(array, region)
-        return self._images[call, output, region]
+            self._remembered.images[call, number, region] = Window(array, region)
+        return self._remembered.images[call, output, region]
 
     def cut(self, call: BlockCall, write: Roi) -> Iterator[tuple[Roi, tuple[object, ...]]]:
         """Compute a region of the grid of a call in as few blocks as the function takes.
@@ -334,7 +299,7 @@ class Evaluation:
             return
         layout, output = step.layout, call.spec.outputs.index("image")
         framed = call.framed(output)
-        self._reserve(framed.spec.nbytes, call.name)
+        self._remembered.reserve(framed.spec.nbytes, call.name)
         array = np.zeros(framed.spec.shape, framed.spec.dtype)
         order = conflict_order(layout.grid, step.indices())
         written = Window(array, framed.spec.roi)
@@ -342,8 +307,7 @@ class Evaluation:
             roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
             array[roi.to_slices(framed.offset)] = results[output]
             yield index, results
-        if self._recall is not None:
-            self._used -= framed.spec.nbytes
+        self._remembered.release(framed.spec.nbytes)
 
     def _blocks(
         self,
@@ -359,11 +323,11 @@ class Evaluation:
 
         What is streamed is remembered without its images, as is what does not fit in memory.
         """
+        remembered = self._remembered
         shared = {
             index: results
             for index in indices
-            if (results := self._blocks_of.get((call, index))) is not None
-            and all(results[output] is not None for output in outputs)
+            if (results := remembered.block(call, index, outputs)) is not None
         }
         missing = [index for index in indices if index not in shared]
         computed = self._compute(call, step, missing, written)
@@ -372,25 +336,9 @@ class Evaluation:
                 yield index, shared[index]
                 continue
             _, results = next(computed)
-            self._share(call, index, results, is_streamed=is_streamed)
+            remembered.keep_block(call, index, results, is_streamed=is_streamed)
             yield index, results
         next(computed, None)  # it leaves the set-up
-
-    def _share(
-        self, call: BlockCall, index: int, results: tuple[object, ...], *, is_streamed: bool
-    ) -> None:
-        """Remember a block of a step with several outputs."""
-        if len(results) == 1:
-            return
-        kinds = call.spec.outputs
-        images = sum(item.nbytes for item in results if isinstance(item, np.ndarray))
-        if is_streamed or self._used + images > self.limit:
-            results = tuple(
-                None if kind == "image" else item for kind, item in zip(kinds, results, strict=True)
-            )
-        else:
-            self._used += images
-        self._blocks_of[call, index] = kept(results)
 
     def _compute(
         self,
@@ -486,8 +434,9 @@ class Evaluation:
                 place=f"step {call.name!r}",
                 remedy="run it first: sc.run(result, store=...)",
             )
-        if call not in self._whole:
-            self._whole[call] = call_step(
+        whole = self._remembered.whole
+        if call not in whole:
+            whole[call] = call_step(
                 call.spec,
                 [self._own(item) for item in call.inputs],
                 self._params(call.params),
@@ -498,20 +447,7 @@ class Evaluation:
                 where=call.parts_grid,
                 folder=self._folder,
             )
-        return self._whole[call]
-
-    def _reserve(self, nbytes: int, name: str) -> None:
-        self._used += nbytes
-        while self._recall is not None and self._used > self._recall and self._images:
-            oldest = next(iter(self._images))
-            self._used -= oldest[2].size * self._images.pop(oldest).array.itemsize
-        if self._used > self.limit:
-            raise MemoryLimitError(
-                "a result that is read without a run fits in memory",
-                value=f"{self._used / 2**20:.0f} MiB needed, {self.limit / 2**20:.0f} MiB allowed",
-                place=f"step {name!r}",
-                remedy="run it into a store with sc.run, or read a smaller region",
-            )
+        return whole[call]
 
 
 @dataclass(frozen=True, slots=True)

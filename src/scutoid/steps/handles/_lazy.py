@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from scutoid.errors import PipelineError
 from scutoid.printable import printed
 from scutoid.steps.graph import CollectionRef, FromStore, Ref, image_remedy
-from scutoid.steps.handles._evaluate import Evaluation, refusing_depth
+from scutoid.steps.handles._depth import refusing_depth
+from scutoid.steps.handles._evaluate import Evaluation
 
 
 class Lazy:

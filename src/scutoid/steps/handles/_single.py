@@ -24,7 +24,8 @@ from scutoid.errors import MissingExtra, ParameterError, PipelineError
 from scutoid.geometry import Roi, RoiLike
 from scutoid.printable import printed
 from scutoid.steps.graph import Described, ImageRef
-from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
+from scutoid.steps.handles._depth import refusing_depth
+from scutoid.steps.handles._evaluate import Evaluation, stored_levels
 from scutoid.steps.handles._lazy import Lazy, remedy_for_image
 from scutoid.steps.handles._operators import ImageOperators, Operators
 from scutoid.steps.layout import Framed
