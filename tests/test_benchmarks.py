@@ -21,6 +21,7 @@ MODULES = (
     "blobs",
     "operations_rows",
     "operations_work",
+    "stitching_work",
     "operations_measure",
     "operations_growth",
     "operations",
@@ -199,3 +200,14 @@ def test_another_checkout_is_the_one_that_its_processes_import(bench, monkeypatc
     said, _ = measure.timed("otsu", way, 48, workers=1)
     assert said["who"] == "another"
     assert way.said not in {one.said for one in ours}
+
+
+def test_label_images_that_differ_in_their_numbers_alone_hold_the_same_objects(bench):
+    from_one = np.array([[1, 1, 0, 2], [0, 0, 0, 2]])
+    renumbered = np.array([[7, 7, 0, 3], [0, 0, 0, 3]])
+    merged = np.array([[7, 7, 0, 7], [0, 0, 0, 7]])
+    split = np.array([[7, 5, 0, 3], [0, 0, 0, 3]])
+    smaller = np.array([[7, 7, 0, 3], [0, 0, 0, 0]])
+    same = bench.stitching_work.same_objects
+    assert same(renumbered, from_one)
+    assert not any(same(other, from_one) for other in (merged, split, smaller))
