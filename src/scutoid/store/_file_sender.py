@@ -34,7 +34,7 @@ def small_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def stamps_of_files(folder: Path) -> dict[str, tuple[int, ...]]:
     """Return for each of these files what differs once it was written again."""
-    stamps = {}
+    stamps: dict[str, tuple[int, ...]] = {}
     for name, path in small_files(folder):
         status = path.stat()
         stamps[name] = (status.st_size, status.st_mtime_ns, status.st_ino)
