@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 # Slow to load, or not installed everywhere: each is imported where it is used
@@ -53,6 +55,15 @@ print(json.dumps(sorted(sys.modules)))
     names = ("cli", "correcting", "exploring", "integrations", "reports", "testing", "views")
     outside = {f"scutoid.{name}" for name in names}
     assert outside.isdisjoint(loaded)
+
+
+def test_no_name_of_the_outside_loads_a_slow_package():
+    code = f"""
+import json, sys, scutoid
+[getattr(scutoid, name) for name in {OF_THE_OUTSIDE}]
+print(json.dumps(sorted(sys.modules)))
+"""
+    assert not NOT_LOADED.intersection(in_fresh_python(code))
 
 
 @pytest.mark.parametrize("option", ["--help", "--version", "ls --help"])
@@ -114,6 +125,65 @@ print(json.dumps(loaded))
 """
     readers = {f"scutoid.arrays.{name}" for name in ("_planes", "_tiff", "_microscopes")}
     assert ({"scipy", "pandas", "pyarrow"} | readers).isdisjoint(in_fresh_python(code))
+
+
+# What a run loads that finds all of its results: no reader, no worker, no engine of blocks
+NOT_LOADED_WARM = NOT_LOADED | {
+    "asyncio", "http", "multiprocessing", "ssl", "tomllib",
+    "xml.etree.ElementTree",
+    *(f"scutoid.arrays.{name}" for name in (
+        "_create", "_download", "_microscopes", "_planes", "_shards", "_tensorstore", "_tiff",
+        "_tiff_open", "_zarr", "_zarr_write",
+    )),
+    *(f"scutoid.blocks.{name}" for name in ("_dispatch", "_event_log", "_run", "_scheduler")),
+    *(f"scutoid.executors.{name}" for name in ("_process", "_processes", "_work", "_worker")),
+    *(f"scutoid.remote.{name}" for name in ("_anywhere", "_files", "_http", "_ranged")),
+    *(f"scutoid.steps.planning.{name}" for name in ("_choice", "_first_keys", "_summary")),
+    *(f"scutoid.steps.results.{name}" for name in (
+        "_block_digests", "_damage", "_item_copies", "_merging", "_missing_shards", "_stored_image",
+    )),
+    *(f"scutoid.steps.running.{name}" for name in (
+        "_comparison", "_drafts", "_going_on", "_inputs", "_sample", "_sending", "_tasks",
+    )),
+    *(f"scutoid.store.{name}" for name in ("_claims", "_object_lock", "_remote_result")),
+    "scutoid.reports", "scutoid.steps.work",
+}  # fmt: skip
+
+
+def test_a_run_over_a_folder_that_finds_all_results_loads_what_it_needs(tmp_path, monkeypatch):
+    tifffile = pytest.importorskip("tifffile")
+    for number in range(3):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.full((9, 9), number, "uint16"))
+    (tmp_path / "own_pipeline.py").write_text("""
+import scutoid as sc
+
+def bright(image):
+    return image > 1
+
+def count(mask):
+    return int(mask.sum())
+
+def main(folder):
+    mask = sc.step(bright, out="image", dtype=bool)(sc.open_folder(f"{folder}/*.tif"))
+    counts = sc.step(count)(mask)
+    done = sc.run(counts, mask, store=f"{folder}/store", executor="serial", report=False)
+    return done, counts.to_dict()
+""")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _, counts = importlib.import_module("own_pipeline").main(tmp_path)
+    assert counts == {"0.tif": 0, "1.tif": 0, "2.tif": 81}
+    monkeypatch.delitem(sys.modules, "own_pipeline")
+    code = f"""
+import json, sys
+sys.path.insert(0, {str(tmp_path)!r})
+import own_pipeline
+
+done, counts = own_pipeline.main({str(tmp_path)!r})
+assert all(step.n_cached == step.n_blocks == 3 for step in done.steps)
+assert counts == {counts}
+print(json.dumps(sorted(sys.modules)))
+"""
+    assert not NOT_LOADED_WARM.intersection(in_fresh_python(code))
 
 
 def test_the_import_changes_no_global_state():

@@ -8,7 +8,6 @@ Python: ``\x1b``, ``\u202e``.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -52,6 +51,8 @@ def printable_lines(text: object) -> str:
 
 def html_text(text: object) -> str:
     """Return text for a page, in elements and in attributes."""
+    import html  # it loads the names of all characters
+
     return html.escape(printable_lines(text), quote=True)
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import scutoid as sc
 from scutoid.arrays import open_source
-from scutoid.arrays._microscopes import FORMATS, MICROSCOPE_ENDINGS, _has_backends
+from scutoid.arrays._endings import MICROSCOPE_ENDINGS
+from scutoid.arrays._microscopes import FORMATS, _has_backends
 from scutoid.errors import MetadataError, MissingExtra, ParameterError, SourceError
 from scutoid.geometry import Roi
 

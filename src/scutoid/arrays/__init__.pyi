@@ -2,9 +2,9 @@ from ._alone import look_at
 from ._axis_order import is_ngff
 from ._create import ImageWriter, WritableImage, create, create_image
 from ._display import ChannelDisplay, without_windows
-from ._file_backends import IMAGE_ENDINGS, is_read_alone, may_be_image
+from ._endings import IMAGE_ENDINGS, is_read_alone, reading_of
 from ._file_sets import FileSet, sets_among
-from ._images_of import images_of
+from ._images_of import images_of, may_be_image
 from ._let_go import let_go
 from ._level import source_at_level
 from ._limits import Limits, add_limits
@@ -12,7 +12,6 @@ from ._notes import Note
 from ._numbering import gap_among
 from ._open import VoxelSizes, open_source
 from ._padding import pad_to, read_region
-from ._pictures import reading_of
 from ._pyramid import (
     PyramidLevel,
     pyramid_levels,

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import os
 import re
-from html import unescape
 from pathlib import Path
 
-from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS
-from scutoid.arrays._pictures import PICTURE_ENDINGS
+from scutoid.arrays._endings import MICROSCOPE_ENDINGS, PICTURE_ENDINGS, ZIP_ENDINGS
 from scutoid.arrays._read_otherwise import (
     DESCRIPTION,
     LSM,
@@ -25,7 +23,6 @@ from scutoid.arrays._read_otherwise import (
     in_zarr,
 )
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
-from scutoid.arrays._zarr_zip import ZIP_ENDINGS
 
 _NAMED = re.compile(rb"""\b(?:FileName|MetadataFile)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _MICRO_MANAGER = 51123
@@ -62,5 +59,7 @@ def look_at(path: str) -> tuple[bool, tuple[str, ...]]:
         return False, readings
     own = Path(path).name.lower()
     named = _NAMED.findall(tags.get(DESCRIPTION, b""))
+    from html import unescape
+
     is_own = all(unescape((a or b).decode("utf-8", "replace")).lower() == own for a, b in named)
     return is_own, readings

@@ -18,11 +18,10 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from scutoid.arrays._endings import COMPANION_ENDINGS, TIFF_ENDINGS
 from scutoid.arrays._file_sets import named_beside, names_other_files
-from scutoid.arrays._ome_companion import COMPANION_ENDINGS
 from scutoid.arrays._parts import parts_at, stand_for
 from scutoid.arrays._source import ArraySource, SourceIdentity, WrappedSource, outdated
-from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.durable import replacing
 from scutoid.errors import ScutoidError, SourceNotFound
 from scutoid.geometry import Roi

@@ -10,18 +10,15 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 
-from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, images_in
-from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, ome_text
-from scutoid.arrays._ome_xml import of_name
-from scutoid.arrays._parts import content_at
-from scutoid.arrays._tiff import TIFF_ENDINGS
+from scutoid.arrays._endings import COMPANION_ENDINGS, MICROSCOPE_ENDINGS, TIFF_ENDINGS
+from scutoid.arrays._ome_companion import companion_name, has_images, ome_text
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
-from scutoid.arrays._tiff_images import has_images, ome_images
-from scutoid.arrays._tiff_named import is_beside
 from scutoid.errors import MissingExtra, ScutoidError, SourceNotFound
-from scutoid.remote import at_once
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
 
 _DESCRIPTION = 270
 _SIGNS = (b"FileName", b"BinaryOnly")
@@ -80,6 +77,8 @@ def sets_among(paths: Sequence[str]) -> dict[str, FileSet]:
 
 def _looks(paths: Iterable[str]) -> dict[str, FileSet | ScutoidError]:
     """Look at the next files at URLs at once."""
+    from scutoid.remote import at_once
+
     urls = tuple(islice((path for path in paths if "://" in path), _AT_ONCE))
     return dict(zip(urls, at_once(urls, _set_or_error), strict=True))
 
@@ -126,11 +125,19 @@ def set_of(path: str) -> FileSet:
     """
     try:
         if path.lower().endswith(MICROSCOPE_ENDINGS):
+            from scutoid.arrays._microscopes import images_in
+
             images = () if "://" in path else images_in(path)
             return FileSet(images=images if len(images) > 1 else ())
         root = _root(path)
         if root is None:
             return _ALONE
+        from xml.etree import ElementTree as ET
+
+        from scutoid.arrays._ome_xml import of_name
+        from scutoid.arrays._tiff_images import ome_images
+        from scutoid.arrays._tiff_named import is_beside
+
         files = {path}
         folder = os.path.dirname(path)  # noqa: PTH120  # for each of many files
         companion = companion_name(root)
@@ -141,7 +148,7 @@ def set_of(path: str) -> FileSet:
             root = ET.fromstring(ome_text(f"{folder}{os.sep}{companion}"))  # noqa: S314
     except MissingExtra:
         raise
-    except (OSError, ET.ParseError, BrokenChain, ScutoidError) as error:
+    except (OSError, SyntaxError, BrokenChain, ScutoidError) as error:  # no XML is bad syntax
         is_there = isinstance(error, ScutoidError) and not isinstance(error, SourceNotFound)
         if "://" in path and is_there:  # its server fails: of what it belongs to nothing is known
             raise
@@ -162,6 +169,9 @@ def named_beside(path: str) -> set[str]:
     root = _root_if_read(path)
     if root is None:
         return set()
+    from scutoid.arrays._ome_xml import of_name
+    from scutoid.arrays._tiff_named import is_beside
+
     companion = companion_name(root)
     names = [uuid.get("FileName") or "" for uuid in of_name(root.iter(), "UUID")]
     return {name for name in (names if companion is None else [companion]) if is_beside(name)}
@@ -172,6 +182,8 @@ def names_other_files(path: str) -> bool:
     root = _root_if_read(path)
     if root is None:
         return False
+    from scutoid.arrays._ome_xml import of_name
+
     own, uuid = os.path.basename(path).lower(), root.get("UUID")  # noqa: PTH119
     return companion_name(root) is not None or any(
         each.text != uuid and (uuid is not None or (each.get("FileName") or "").lower() != own)
@@ -183,13 +195,15 @@ def _root_if_read(path: str) -> ET.Element | None:
     """Return the OME-XML of a file; None: it has none, or who opens it says what is wrong."""
     try:
         return _root(path)
-    except (OSError, ET.ParseError, BrokenChain):
+    except (OSError, SyntaxError, BrokenChain):
         return None
 
 
 def _root(path: str) -> ET.Element | None:
     """Return the OME-XML of a file that may be one of several; None: it is not."""
     if path.lower().endswith(COMPANION_ENDINGS):
+        from scutoid.arrays._parts import content_at
+
         content: bytes = content_at(path)
     elif os.path.isdir(path):  # noqa: PTH112  # for each of many files
         return None
@@ -197,4 +211,6 @@ def _root(path: str) -> ET.Element | None:
         content = (first_tags(path, (_DESCRIPTION,)) or {}).get(_DESCRIPTION, b"")
     if not any(sign in content for sign in _SIGNS) and not has_images(content):
         return None
+    from xml.etree import ElementTree as ET
+
     return ET.fromstring(content.rstrip(b"\0"))  # noqa: S314

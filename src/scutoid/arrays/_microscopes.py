@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._endings import ENDINGS_OF, OWN_ENDINGS
 from scutoid.arrays._guard import check_system, guarded, guarding
 from scutoid.arrays._notes import Note
 from scutoid.arrays._readers import OpenReaders
@@ -76,25 +77,19 @@ def _bioio(path: str) -> SceneReader:
 
 
 FORMATS = (
-    Format("CZI", (".czi",), "pylibCZIrw", "czi", _czi),
-    Format("ND2", (".nd2",), "nd2", "nd2", _nd2),
-    Format("LIF", (".lif", ".lof"), "liffile", "lif", _lif),
-    Format("DeltaVision", (".dv", ".r3d"), "bioio", "bioio", _bioio),
-    Format("Olympus OIB", (".oib",), "bioio", "bioio", _bioio),
-    Format("ZVI", (".zvi",), "bioio", "bioio", _bioio),
-    Format("Imaris", (".ims",), "bioio", "bioio", _bioio),
-    Format("SlideBook", (".sld",), "bioio", "bioio", _bioio),
+    Format("CZI", ENDINGS_OF["CZI"], "pylibCZIrw", "czi", _czi),
+    Format("ND2", ENDINGS_OF["ND2"], "nd2", "nd2", _nd2),
+    Format("LIF", ENDINGS_OF["LIF"], "liffile", "lif", _lif),
+    *(
+        Format(name, ENDINGS_OF[name], "bioio", "bioio", _bioio)
+        for name in ("DeltaVision", "Olympus OIB", "ZVI", "Imaris", "SlideBook")
+    ),
 )
 """The formats that are known by their endings."""
 BACKENDS = "scutoid.backends"
 """The group of entry points of packages that read images."""
 OTHERS = Format("of another kind", (), "bioio", "bioio", _bioio)
 """Whatever else bioio reads, where it is installed."""
-OWN_ENDINGS = tuple(
-    ending for each in FORMATS if each.package != OTHERS.package for ending in each.endings
-)
-"""Of the formats that no other package reads in our place."""
-MICROSCOPE_ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
 _READERS: OpenReaders[SceneReader] = OpenReaders()
 
 

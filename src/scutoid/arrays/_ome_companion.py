@@ -10,16 +10,17 @@
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 
-from scutoid.arrays._ome_xml import of_name
 from scutoid.arrays._parts import content_at
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 from scutoid.errors import ScutoidError, SourceError
 
-COMPANION_ENDINGS = (".companion.ome", ".ome.xml", ".ome")
-"""How files of OME-XML alone are called."""
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
+
 _DESCRIPTION = 270
+_IMAGE = re.compile(rb"<(?:\w+:)?Image[\s>]")
 _BEGINNING = re.compile(
     r"(?:\s|\ufeff|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>)*<(?:\w+:)?OME[\s>]",
     re.DOTALL,
@@ -36,6 +37,11 @@ def is_ome_xml(text: str) -> bool:
     (True, False, False)
     """
     return _BEGINNING.match(text) is not None
+
+
+def has_images(content: bytes) -> bool:
+    """Whether OME-XML has several images."""
+    return len(_IMAGE.findall(content)) > 1
 
 
 def ome_text(path: str) -> str:
@@ -72,11 +78,15 @@ def ome_text(path: str) -> str:
 
 def companion_name(root: ET.Element) -> str | None:
     """Return the name of the file that OME-XML points to for all that it says; None: none."""
+    from scutoid.arrays._ome_xml import of_name
+
     only = next(of_name(root, "BinaryOnly"), None)
     return None if only is None else only.get("MetadataFile", "")
 
 
 def first_tiff(root: ET.Element) -> str | None:
     """Return the name of the first TIFF that OME-XML names; None: it names none."""
+    from scutoid.arrays._ome_xml import of_name
+
     names = (uuid.get("FileName") for uuid in of_name(root.iter(), "UUID"))
     return next((name for name in names if name), None)

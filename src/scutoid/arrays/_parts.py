@@ -6,11 +6,13 @@ Whatever does not know of this reads nothing, rather than something wrong.
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from scutoid.regular import read_regular
-from scutoid.remote import Ranged, ask, not_there, read, read_part
+
+if TYPE_CHECKING:
+    from scutoid.remote import Ranged
 
 _BEGINNING = 2**16
 """Bytes that hold the first page of most files, and OME-XML that is short."""
@@ -43,6 +45,8 @@ def content_at(path: str) -> bytes:
     """
     if "://" not in path:
         return read_regular(path)
+    from scutoid.remote import not_there, read
+
     content = read(path)
     if content is None:
         raise not_there(path)
@@ -64,6 +68,8 @@ class UrlBeginning:
     """
 
     def __init__(self, url: str) -> None:
+        from scutoid.remote import ask, not_there, read_part
+
         self._url = url
         content = read_part(url, 0, _BEGINNING)
         if content is None:
@@ -79,6 +85,8 @@ class UrlBeginning:
         stop = min(start + n, self.size)
         if stop <= len(self._content):
             return self._content[start:stop]
+        from scutoid.remote import read_part
+
         return read_part(self._url, start, stop) or b"" if start < stop else b""
 
 

@@ -25,8 +25,6 @@ from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, unnamed_spec
 from scutoid.errors import MissingExtra, ScutoidError, SourceError
 from scutoid.geometry import Roi
 
-PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
-_READINGS = {".png": ("numbers of palettes, 16 bits",), ".bmp": ("numbers of palettes",)}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 26
 _ORIENTATION = 274
@@ -119,17 +117,6 @@ def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
         letters = COLOUR_AXES
     spec = unnamed_spec(array.shape, array.dtype, letters, place=path, is_said=True)
     return PictureSource(spec.replace(notes=(*spec.notes, *kind.notes)), path, has_colours)
-
-
-def reading_of(path: str) -> tuple[str, ...]:
-    """Return what a key has of how a file is read, where that has changed since keys are made.
-
-    Examples
-    --------
-    >>> reading_of("a.tif"), reading_of("A.BMP")
-    ((), ('numbers of palettes',))
-    """
-    return _READINGS.get(path[-4:].lower(), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,25 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._endings import (
+    COMPANION_ENDINGS,
+    MICROSCOPE_ENDINGS,
+    OWN_ENDINGS,
+    PICTURE_ENDINGS,
+    TIFF_ENDINGS,
+)
 from scutoid.arrays._file_sets import sets_among
 from scutoid.arrays._guard import guarded
-from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, OWN_ENDINGS, open_microscope
+from scutoid.arrays._microscopes import open_microscope
 from scutoid.arrays._notes import Note, unsettled
 from scutoid.arrays._numbering import notes_of_names
-from scutoid.arrays._ome_companion import COMPANION_ENDINGS
-from scutoid.arrays._pictures import PICTURE_ENDINGS, open_picture
+from scutoid.arrays._pictures import open_picture
 from scutoid.arrays._request import Request
 from scutoid.arrays._source import ArraySource, SourceIdentity, stamp_of
 from scutoid.arrays._spec import ImageSpec, assumed_axes
-from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._tiff_open import open_companion, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import broken_link
 from scutoid.regular import check_regular, opened_regular
 
-FILE_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
-"""Endings of the files that are images; TIFFs may have others."""
 _OWN_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *OWN_ENDINGS)
 
 

@@ -11,7 +11,6 @@ A new rule has a new name, such as "sizes 3".
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -110,6 +109,8 @@ def _is_one_at_first(scales: Sequence[Sequence[float]]) -> bool:
 
 
 def _attributes(text: str) -> dict[str, str]:
+    import html  # it loads the names of all characters
+
     return {name: html.unescape(a or b) for name, a, b in _ATTRIBUTE.findall(text)}
 
 

@@ -32,8 +32,6 @@ from scutoid.geometry import Roi
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
-TIFF_ENDINGS = (".tif", ".tiff")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiffSource:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 from xml.etree import ElementTree as ET
 
+from scutoid.arrays._ome_companion import has_images
 from scutoid.arrays._ome_xml import of_name
 from scutoid.arrays._request import SeriesName
 from scutoid.errors import MetadataError, ParameterError
@@ -28,7 +29,6 @@ from scutoid.errors import MetadataError, ParameterError
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
 
-_IMAGE = re.compile(rb"<(?:\w+:)?Image[\s>]")
 _NUMBERED = re.compile(r"scutoid:(\d+)$")
 _BESIDE = 0b101
 """Bits of pages that are a smaller version or a mask of another."""
@@ -70,11 +70,6 @@ def numbered_xml(text: str | None) -> str | None:
     for number, image in enumerate(of_name(root, "Image")):
         image.set("Name", f"scutoid:{number}")
     return ET.tostring(root, encoding="unicode")
-
-
-def has_images(content: bytes) -> bool:
-    """Whether OME-XML has several images."""
-    return len(_IMAGE.findall(content)) > 1
 
 
 def ome_images(root: ET.Element) -> tuple[TiffImage, ...]:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from scutoid.arrays._endings import COMPANION_ENDINGS
 from scutoid.arrays._file_sets import set_of
 from scutoid.arrays._guard import check_system
-from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, first_tiff, ome_text
+from scutoid.arrays._ome_companion import companion_name, first_tiff, ome_text
 from scutoid.arrays._parts import parts_at
 from scutoid.arrays._request import DESCRIBED, Request
 from scutoid.arrays._source import SourceFiles, stamp_of

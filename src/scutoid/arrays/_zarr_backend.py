@@ -6,8 +6,6 @@ from pathlib import Path
 
 from scutoid.arrays._request import Request
 from scutoid.arrays._source import ArraySource
-from scutoid.arrays._zarr import open_zarr
-from scutoid.arrays._zarr_nodes import read_node
 from scutoid.arrays._zarr_zip import is_zip, root_in, split_zip
 
 
@@ -17,6 +15,8 @@ def open_local_zarr(source: object, request: Request) -> ArraySource | None:
         return open_as_zarr(root_in(source), request)
     if not isinstance(source, str) or not (Path(source).is_dir() or split_zip(source)):
         return None
+    from scutoid.arrays._zarr_nodes import read_node
+
     if read_node(source) is None and not source.endswith(".zarr"):
         return None
     return open_as_zarr(source, request)
@@ -24,6 +24,8 @@ def open_local_zarr(source: object, request: Request) -> ArraySource | None:
 
 def open_as_zarr(location: str, request: Request) -> ArraySource:
     """Open a zarr, as a request asks for it."""
+    from scutoid.arrays._zarr import open_zarr
+
     return open_zarr(
         location,
         level=request.level,

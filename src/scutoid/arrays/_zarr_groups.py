@@ -13,10 +13,8 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from xml.etree import ElementTree as ET
 
 from scutoid.arrays._ome import is_below
-from scutoid.arrays._ome_xml import of_name
 from scutoid.arrays._zarr_nodes import (
     Node,
     file_in,
@@ -218,11 +216,17 @@ def _of_series(node: Node, read: _Read) -> Iterator[GroupImage]:
 def _series_names(location: str) -> list[str]:
     """Return the names of series, where OME-XML lies beside them."""
     text = file_in(location, "OME/METADATA.ome.xml")
+    if text is None:
+        return []
+    from xml.etree import ElementTree as ET
+
+    from scutoid.arrays._ome_xml import of_name
+
     try:
-        root = None if text is None else ET.fromstring(text)  # noqa: S314
+        root = ET.fromstring(text)  # noqa: S314
     except ET.ParseError:
         return []
-    return [] if root is None else [each.get("Name") or "" for each in of_name(root, "Image")]
+    return [each.get("Name") or "" for each in of_name(root, "Image")]
 
 
 def _of_elements(node: Node, read: _Read) -> Iterator[GroupImage]:

@@ -10,10 +10,10 @@ import re
 import zipfile
 from typing import Any
 
+from scutoid.arrays._endings import ZIP_ENDINGS
 from scutoid.arrays._source import stamp_of
 from scutoid.errors import SourceError
 
-ZIP_ENDINGS = (".zarr.zip", ".ozx")
 _INSIDE = re.compile(r"(.*?\.(?:zarr\.zip|ozx))(?:/+(.*))?", re.IGNORECASE | re.DOTALL)
 _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 

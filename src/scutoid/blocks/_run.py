@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import events
+from scutoid.blocks._at_once import most_at_once
 from scutoid.blocks._batch import Batch
 from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._budget import Budget, parse_bytes
@@ -160,9 +161,9 @@ def run_blocks(
         stop = stack.enter_context(ends_by_signals())
         journals = [_open_journal(stack, task, folder) for task in ordered]
         run = _Run(ordered, journals, listeners, on_failure, should_stop, stop)
+        n_workers = min(workers, most_at_once(ordered, run.scheduler.states))
+        run.progress.begin(n_workers)
         if not run.scheduler.is_complete:
-            n_workers = min(workers, sum(map(run.scheduler.n_open, range(len(ordered)))))
-            run.progress.begin(n_workers)
             works = [work_of(task, is_memory_given=memory is not None) for task in ordered]
             pool = resolved.open(works, n_workers, logs=None if logs is None else Path(logs))
             try:
@@ -170,8 +171,6 @@ def run_blocks(
             except RunStopped:  # also of a second signal, or one while workers leave
                 if stop.signal is None:
                     raise
-        else:
-            run.progress.begin(0)
         with stop.noted():
             seconds, reports = run.progress.seconds, run.progress.end()
         ok = all(each.ok for each in reports.values())

@@ -141,7 +141,7 @@ class Scheduler:
         for number, task in enumerate(tasks):
             for edge in task.edges():
                 earlier = numbers[edge.task]
-                if edge.axes is not None and all(axis is None for axis in edge.axes):
+                if edge.is_whole:
                     self._add_gate(earlier, number)
                 else:
                     link = Link.between(tasks[earlier].grid, task.grid, edge)

@@ -62,6 +62,11 @@ class After:
                 "the scale of an edge is above 0", value=self.scale, place=f"After({self.task!r})"
             )
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether blocks wait for all of the earlier task."""
+        return self.axes is not None and all(axis is None for axis in self.axes)
+
     @classmethod
     def all(cls, task: str, ndim: int) -> After:
         """Wait for every block of a task with `ndim` axes."""

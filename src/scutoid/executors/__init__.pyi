@@ -5,7 +5,7 @@ from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE, W
 from ._launch import Launch
 from ._pickling import dump_value, dumps, loads
 from ._presets import Preset, preset_file, read_preset
-from ._processes import is_auto, standing
+from ._processes import standing
 from ._registry import (
     Executor,
     check_executor,
@@ -13,6 +13,7 @@ from ._registry import (
     computing_there,
     default_workers,
     find_executor,
+    is_auto,
     is_of_dask,
     knows_memory,
     quiet_executor,

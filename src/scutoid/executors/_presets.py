@@ -14,7 +14,6 @@ is given in.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +134,8 @@ def read_preset(path: str | os.PathLike[str], name: str | None = None) -> Preset
 
 
 def _read(file: Path) -> dict[str, Preset]:
+    import tomllib
+
     try:
         with opened_regular(file) as stream:
             tables = tomllib.load(stream)

@@ -82,6 +82,9 @@ class AutoExecutor(ProcessesExecutor):
     These stay for the next run of this process, some minutes long.
     """
 
+    leaves_the_choice = True
+    """By which it is known where this module is not loaded."""
+
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Pickle the works, and start the processes that are not there yet."""
         return _ProcessesWorkerPool(works, dump_works(works), workers, logs, Idle.of_this_process())
@@ -89,11 +92,6 @@ class AutoExecutor(ProcessesExecutor):
 
 class _StandingAuto(StandingProcesses, AutoExecutor):
     """The same, of whose processes those that were needed stay until it is closed."""
-
-
-def is_auto(executor: object) -> bool:
-    """Whether it leaves it to a run of steps where it computes."""
-    return executor == "auto" or isinstance(executor, AutoExecutor)
 
 
 @contextmanager

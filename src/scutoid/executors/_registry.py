@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from scutoid.errors import ParameterError
 from scutoid.executors._ours import OURS
 from scutoid.executors._presets import KINDS, Preset, find_preset, own_presets, preset_file
-from scutoid.executors._work import Work, WorkerPool
+
+if TYPE_CHECKING:
+    from scutoid.executors._work import Work, WorkerPool
 
 GROUP = "scutoid.executors"
 
@@ -81,6 +83,13 @@ def find_executor(executor: object) -> Executor:
     if preset is not None:
         return find_executor(preset)
     raise _unknown(executor)
+
+
+def is_auto(executor: object) -> bool:
+    """Whether it leaves it to a run of steps where it computes."""
+    if isinstance(executor, str):
+        return executor == "auto"
+    return bool(getattr(executor, "leaves_the_choice", False))
 
 
 def quiet_executor(name: str) -> Executor:

@@ -11,7 +11,6 @@ from scutoid.errors import DamagedResult, StoreError, UnwritableStore
 from scutoid.paths import is_inner_name
 from scutoid.store._durable import make_folder, write_file
 from scutoid.store._entry_folder import COMPLETE
-from scutoid.store._remote_result import RemoteResult
 
 MARK = ".scutoid"
 """File or object that says that a store is there."""
@@ -125,9 +124,13 @@ class StoreAtUrl:
             at = path.relative_to(self.path).as_posix()
             is_step = not at.startswith(".") and at.partition("/")[0] not in RESERVED
             if is_step and RESULT_NAME.fullmatch(path.name) and at not in places:
+                from scutoid.store._remote_result import RemoteResult
+
                 RemoteResult(f"{self.url}/{at}", path).forget()
 
     def _fetch(self, url: str, path: Path) -> None:
+        from scutoid.store._remote_result import RemoteResult
+
         there = RemoteResult(url, path)
         try:
             there.fetch()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
@@ -11,6 +12,9 @@ from scutoid.errors import ParameterError
 from scutoid.steps import UNIT
 from scutoid.views._spec import LayerSpec
 from scutoid.views._world import World
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LABEL, TRACK = "label", "track"
 """Columns with the number of an object, and of the track that it belongs to."""
@@ -212,6 +216,8 @@ def _tracks(points: LayerSpec) -> LayerSpec | None:
     frame = points.table
     if frame is None or TRACK not in frame.columns or "t" not in points.axes:
         return None
+    import pandas as pd
+
     numbers, _ = pd.factorize(frame[TRACK])
     data = np.asarray(points.data)
     time = data[:, points.axes.index("t")]

@@ -18,7 +18,7 @@ from scutoid.errors import ParameterError, StoreError
 from scutoid.steps import run_share
 from scutoid.steps.results import Collector
 from scutoid.steps.results import _runs as results_runs
-from scutoid.steps.running import _run as running
+from scutoid.steps.running import _going_on
 from scutoid.store import Entry, EntryStore, Lock
 
 RAW = sc.open(np.arange(64, dtype="uint8").reshape(8, 8))
@@ -494,14 +494,14 @@ def test_the_elements_of_a_job_array_count_as_one_run(tmp_path):
 
 def test_what_the_first_part_of_a_run_has_made_stays_for_the_second(tmp_path, monkeypatch):
     store = tmp_path / "results"
-    go_on, collected = running.go_on, []
+    go_on, collected = _going_on.go_on, []
 
     def collect_before(*arguments):
         if not collected:
             collected.append(sc.Store(store).gc(older_than=0, keep_runs=0, max_size=1))
         return go_on(*arguments)
 
-    monkeypatch.setattr(running, "go_on", collect_before)
+    monkeypatch.setattr(_going_on, "go_on", collect_before)
     run_in_two_parts(store, tmp_path / "plate")
     assert len(collected) == 1
     assert not collected[0].removals

@@ -418,7 +418,7 @@ def test_no_lock_of_a_run_stays_wherever_ctrl_c_comes(tmp_path, result):
         "scutoid.steps.running._runner.Runner._finish",
         "scutoid.steps.running._runner.Runner._remember",
         "scutoid.steps.running._runner.Runner._record_collections",
-        "scutoid.steps.running._runner.Comparison.warnings",
+        "scutoid.steps.running._comparison.Comparison.warnings",
         "scutoid.steps.running._runner.Runner.results",
         "scutoid.steps.running._runner.Runner._write",
         "scutoid.reports._write.read_run",

@@ -19,10 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from scutoid.arrays import TimeScale, pyramid_levels
+from scutoid import arrays
+from scutoid.arrays import TimeScale
 from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
-from scutoid.steps.compute import BlockStep, Groups, check_names, own_columns, trial
+from scutoid.steps import compute
+from scutoid.steps import layout as layouts
+from scutoid.steps.compute import BlockStep, Groups, check_names, own_columns
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph._making import Making, makings
 from scutoid.steps.graph._places import check_places
@@ -43,8 +46,6 @@ from scutoid.steps.layout import (
     PartsGrid,
     ask,
     call_grid,
-    frame_output,
-    make_layout,
 )
 
 _STAND_IN = 1
@@ -177,7 +178,7 @@ class Call(Node):
 
     def levels(self, output: int) -> int:
         """Number of pyramid levels that its image will be stored with."""
-        return len(pyramid_levels(self.framed(output).spec, self.spec.options.storage))
+        return len(arrays.pyramid_levels(self.framed(output).spec, self.spec.options.storage))
 
     def is_labels(self, output: int) -> bool:
         """Whether the step declared its images to hold object numbers."""
@@ -214,14 +215,14 @@ class Call(Node):
                 place=f"step {self.name!r}",
                 remedy="give dtype= to the decorator",
             )
-        layout = layout or make_layout(self.spec, {}, self._placed())
+        layout = layout or layouts.make_layout(self.spec, {}, self._placed())
         dtypes = [item.dtype if isinstance(item, ImageRef) else None for item in self.inputs]
         others = [None if isinstance(item, ImageRef) else item for item in self.inputs]
         named = (*zip(self.spec.parameters.inputs, others, strict=False), *self.params.items())
         late = [name for name, item in named if _is_result(item)]
         others = [_STAND_IN if _is_result(item) else item for item in others]
         params = {k: _STAND_IN if _is_result(v) else v for k, v in self.params.items()}
-        return trial(self.spec, layout, dtypes, others, params, self.voxel_size, late=late)
+        return compute.trial(self.spec, layout, dtypes, others, params, self.voxel_size, late=late)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -251,7 +252,7 @@ class BlockCall(Call):
         grid = self.spec.grid
         if grid is None:
             check_places(place, self.images)
-        layout = make_layout(
+        layout = layouts.make_layout(
             self.spec,
             self.params,
             self._placed(),
@@ -323,7 +324,7 @@ class BlockCall(Call):
         dtypes, samples = self._types_of_images(layout, is_tried=is_new)
         known = self.images[0].framed
         return tuple(
-            None if dtype is None else frame_output(layout, known, dtype, sample)
+            None if dtype is None else layouts.frame_output(layout, known, dtype, sample)
             for dtype, sample in zip(dtypes, samples, strict=True)
         )
 

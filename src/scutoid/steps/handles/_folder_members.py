@@ -16,17 +16,14 @@ from scutoid.regular import check_regular
 from scutoid.remote import refuse_secrets
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
-from scutoid.steps.handles._file_table import listed_files
 from scutoid.steps.handles._found_files import find_files, without_others
 from scutoid.steps.handles._joined_sets import check_places, images_in_file, joined_sets
 from scutoid.steps.handles._member_files import FileList, Members, NamedFile
 from scutoid.steps.handles._name_part import Glob, NamePart
 from scutoid.steps.handles._name_pattern import NamePattern
 from scutoid.steps.handles._natural import natural
-from scutoid.steps.handles._no_match import nothing_found
 from scutoid.steps.handles._single import Table
 from scutoid.steps.handles._stack_axes import Channels, Stack
-from scutoid.steps.handles._templates import with_keys
 from scutoid.steps.handles._url_members import (
     find_at,
     is_url,
@@ -130,6 +127,8 @@ def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     """
     name, members = _found_members(source, wanted)
     if wanted.keys is not None:
+        from scutoid.steps.handles._templates import with_keys
+
         members = with_keys(members, wanted.keys)
     return name, members if wanted.labels is None else with_labels(members, wanted.labels)
 
@@ -224,6 +223,8 @@ def _as_table(source: object) -> pd.DataFrame:
 
 
 def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]:
+    from scutoid.steps.handles._file_table import listed_files
+
     listed = listed_files(source)
     stack = wanted.stack
     if listed.channel_column is not None:
@@ -303,6 +304,8 @@ def _of_pattern(pattern: NamePattern, wanted: Wanted, base: str | None = None) -
     if not keys:
         if base is not None:
             raise nothing_at(pattern, every)
+        from scutoid.steps.handles._no_match import nothing_found
+
         raise nothing_found(pattern, found.paths, len(every.paths))
     paths, notes = {key: found.paths[key] for key in keys}, found.notes
     if not wanted.is_read:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from scutoid.arrays import Missing, SeriesName, TimeScale, VoxelSizes
+from scutoid.arrays import Missing, SeriesName, TimeScale
 from scutoid.errors import ParameterError, ScutoidError, ScutoidWarning
 from scutoid.steps.compute import check_names, own_columns, with_index
 from scutoid.steps.declaration import OutputKind
@@ -28,6 +28,9 @@ from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._opened_files import opened_files
 from scutoid.steps.handles._stack_axes import Channels, Stack
 from scutoid.store import states_of
+
+if TYPE_CHECKING:
+    from scutoid.arrays import VoxelSizes
 
 
 @overload

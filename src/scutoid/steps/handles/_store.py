@@ -8,9 +8,8 @@ import os
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from scutoid.blocks import parse_bytes
 from scutoid.errors import DamagedResult, IncompleteResult, ParameterError, StoreError
 from scutoid.printable import printed
 from scutoid.regular import read_regular
@@ -23,23 +22,19 @@ from scutoid.steps.handles._lineage import Lineage, Matches
 from scutoid.steps.handles._named_results import NamedResults
 from scutoid.steps.results import (
     MEMBERS,
-    Collector,
-    Garbage,
     MembersRecord,
     ResultRecord,
     StoredItems,
     StoredResult,
-    Verification,
-    collect_at_url,
     groups_of,
     how_far,
     list_of,
-    own_bytes,
-    verify_at_url,
-    verify_store,
 )
 from scutoid.stopping import ends_by_signals
 from scutoid.store import RECIPE, Entry, EntryStore, Recipe, canonical_digest
+
+if TYPE_CHECKING:
+    from scutoid.steps.results import Garbage, Verification
 
 _SHOWN = 20
 """Results that a notebook shows of a store."""
@@ -218,6 +213,8 @@ class Store(NamedResults):
         Verification
             `.ok`, `.damages`; as text, a line for each.
         """
+        from scutoid.steps.results import verify_at_url, verify_store
+
         with ends_by_signals():
             if heal:
                 self.entries_store.check_is_written(
@@ -283,8 +280,13 @@ class Store(NamedResults):
                 self.entries_store.check_is_folder(
                     "gc removes what runs have left, and no results", "leave out conditions"
                 )
+            from scutoid.steps.results import collect_at_url
+
             with ends_by_signals():
                 return collect_at_url(url, dry_run=dry_run)
+        from scutoid.blocks import parse_bytes
+        from scutoid.steps.results import Collector
+
         collector = Collector(
             self.entries_store,
             older_than=None if older_than is None else parse_duration(older_than, "older_than"),
@@ -296,6 +298,8 @@ class Store(NamedResults):
 
     def du(self) -> dict[str, int]:
         """Return the bytes that the results of each step take, the largest first."""
+        from scutoid.steps.results import own_bytes
+
         sizes: dict[str, int] = {}
         for entry in self.entries_store.places():
             sizes[entry.name] = sizes.get(entry.name, 0) + own_bytes(entry)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from scutoid import remote
 from scutoid.arrays import (
     GroupImage,
     is_zarr_at,
@@ -18,7 +19,6 @@ from scutoid.arrays import (
     zarr_images,
 )
 from scutoid.errors import ParameterError
-from scutoid.remote import at_once
 from scutoid.steps.compute import Groups
 from scutoid.steps.graph import FileSeries, MemberFiles
 from scutoid.steps.handles._member_files import Members
@@ -67,7 +67,7 @@ def _absent(place: str, images: Sequence[GroupImage]) -> dict[str, None]:
     places = {f"{place}/{each.path}": each for each in images}
     listed = [each for each, image in places.items() if image.is_there]
     is_at = functools.partial(is_zarr_at, fills=True)
-    found = at_once(listed, is_at) if "://" in place else map(zarr_at, listed)
+    found = remote.at_once(listed, is_at) if "://" in place else map(zarr_at, listed)
     there = {each for each, is_there in zip(listed, found, strict=True) if is_there}
     return dict.fromkeys(image.path for each, image in places.items() if each not in there)
 
@@ -140,7 +140,7 @@ def with_labels(members: Members, name: str) -> Members:
     paths = list(places.values())
     is_remote = any("://" in place for place in paths)
     find = functools.partial(_labels_at, name=name)
-    found = at_once(paths, find) if is_remote else [find(place) for place in paths]
+    found = remote.at_once(paths, find) if is_remote else [find(place) for place in paths]
     labels = _members(dict(zip(places, found, strict=True)), members.groups)
     return replace(labels, notes=members.notes)
 

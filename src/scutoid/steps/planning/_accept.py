@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
 from scutoid.steps.graph import Call, Layouts, MappedCall
-from scutoid.steps.planning._first_keys import FirstKeys
 from scutoid.steps.planning._keys import ACCEPTED, Keys, accepted_members
 from scutoid.steps.planning._recipes import make_recipe, recipe_of_key
 from scutoid.steps.results import (
@@ -25,6 +26,9 @@ from scutoid.steps.results import (
     members_of,
 )
 from scutoid.store import RECIPE, Entry, EntryStore, Recipe, differences, distance, explain
+
+if TYPE_CHECKING:
+    from scutoid.steps.planning._first_keys import FirstKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,17 @@ class Acceptance:
     ) -> None:
         self.store = store
         self.keys = keys
-        self.first = FirstKeys(keys.memo, store, layouts)
         self.layouts = layouts
         self.names = frozenset(names)
         self.met: set[str] = set()
         self._found: dict[str, Accepted] = {}
+
+    @cached_property
+    def first(self) -> FirstKeys:
+        """Keys by the first rule."""
+        from scutoid.steps.planning._first_keys import FirstKeys
+
+        return FirstKeys(self.keys.memo, self.store, self.layouts)
 
     def of(self, call: Call, name: str, n_blocks: int) -> Accepted | None:
         """Have an earlier result stand for that of a call; None if there is nothing to accept.

@@ -13,7 +13,6 @@ from scutoid.steps.graph import BlockCall, Constant, ImageRef, Layouts, Ref
 from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._pending_call import PendingCall
 from scutoid.steps.planning._step_code import digest_of
-from scutoid.steps.results import BlockDigests
 from scutoid.store import DIGESTS, Entry, EntryStore
 
 _VERSION = "1"
@@ -99,6 +98,8 @@ def find_earlier(pending: PendingCall, store: EntryStore) -> Entry | None:
         is_complete = entry.status == "complete"
         if (found is not None and not is_complete) or not (entry.path / DIGESTS).exists():
             continue
+        from scutoid.steps.results import BlockDigests
+
         if BlockDigests.family_of(entry) != pending.family:
             continue
         found = entry

@@ -13,7 +13,6 @@ from typing import cast
 from scutoid import arrays
 from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import normal
-from scutoid.remote import at_once
 from scutoid.steps.graph import FileSeries, OpenedFolder, files_in, paths_beside
 from scutoid.store import HashMemo, key_of_source, locations_of
 
@@ -184,6 +183,8 @@ class FolderFiles:
         urls = [path for path in paths if "://" in path]
         if not urls:
             return self._all_here(paths)
+        from scutoid.remote import at_once
+
         found = dict(zip(urls, at_once(urls, partial(self._of_url, folder)), strict=True))
         here = [path for path in paths if path not in found]
         found |= zip(here, self._all_here(here), strict=True)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.blocks import Journal
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.steps.graph import BlockCall, MappedCall
 from scutoid.steps.planning._pending_call import PendingCall
@@ -16,12 +15,8 @@ from scutoid.steps.results import (
     BLOCKS,
     ResultRecord,
     StoredItems,
-    changed_files,
     group_columns,
     list_of,
-    lost_blocks,
-    lost_notes,
-    lost_values,
     output_names,
 )
 from scutoid.store import RECIPE
@@ -46,6 +41,9 @@ def find_stored(pending: PendingCall, *, is_forced: bool) -> None:
         pending.restarts, pending.reason = True, "it was begun with another storage="
     if pending.restarts:
         return
+    from scutoid.blocks import Journal
+    from scutoid.steps.results import lost_blocks, lost_notes, lost_values
+
     try:
         if is_begun and (file := lost_notes(entry)) is not None:
             pending.restarts, pending.reason = True, f"{file} is missing or another result's"
@@ -134,6 +132,8 @@ def _is_whole(pending: PendingCall, *, is_begun: bool) -> bool:
         if output.file is not None and not pending.entry.has(output.file):
             pending.reason = f"output {output.file} is missing"
             return False
+    from scutoid.steps.results import changed_files
+
     changed = [] if is_begun else changed_files(pending.entry, is_sized=True)
     if changed:
         pending.reason = f"output {changed[0]} is missing or was changed"

@@ -28,10 +28,11 @@ from scutoid.errors import DamagedResult, SourceNotFound
 from scutoid.geometry import Roi
 from scutoid.paths import inside
 from scutoid.regular import read_regular
+from scutoid.steps.results._damaged import damaged
 from scutoid.steps.results._member_record import Checksum, FileRecord
 from scutoid.steps.results._names import ITEM_FOLDER
 from scutoid.steps.results._shards_at_url import ShardsAtUrl
-from scutoid.steps.results._stored_image import StoredImage, damaged
+from scutoid.steps.results._stored_image import StoredImage
 from scutoid.store import Entry, checksum_file
 
 _MOST = 64

@@ -13,20 +13,21 @@ from __future__ import annotations
 import glob
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scutoid.arrays import ArraySource
 from scutoid.errors import StoreError
 from scutoid.geometry import Coordinate
 from scutoid.steps.compute import PackedParts
 from scutoid.steps.layout import Framed
-from scutoid.steps.results._missing_shards import changed_files, lost_blocks
+from scutoid.steps.results._damaged import damaged
 from scutoid.steps.results._names import FILES_FOLDER
-from scutoid.steps.results._notes_file import has_notes, notes_file
 from scutoid.steps.results._record import ImageRecord, OutputRecord, ResultRecord
-from scutoid.steps.results._shard_notes import NotedShards
-from scutoid.steps.results._shards_at_url import ShardsAtUrl, lacks_shards
-from scutoid.steps.results._stored_image import StoredImage, damaged
 from scutoid.store import RECIPE, Entry, Pack, is_left_at_url
+
+if TYPE_CHECKING:
+    from scutoid.steps.results._shard_notes import NotedShards
+    from scutoid.steps.results._shards_at_url import ShardsAtUrl
 
 _NAMED = 3
 
@@ -74,6 +75,10 @@ class StoredResult:
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
+        from scutoid.steps.results._missing_shards import changed_files, lost_blocks
+        from scutoid.steps.results._shards_at_url import lacks_shards
+        from scutoid.steps.results._stored_image import StoredImage
+
         self.check()
         path = self.entry.at(self._image(output).file)
         if self.entry.url and is_left_at_url(path.name):  # a file that is read by ranges
@@ -102,6 +107,10 @@ class StoredResult:
 
     def _noted(self, path: Path, url: str | None) -> NotedShards | ShardsAtUrl | None:
         """Return the notes of an image's shards, if there are any."""
+        from scutoid.steps.results._notes_file import has_notes, notes_file
+        from scutoid.steps.results._shard_notes import NotedShards
+        from scutoid.steps.results._shards_at_url import ShardsAtUrl
+
         file, is_whole = notes_file(path.name), has_notes(self.entry, path.name)
         if url is not None and not is_whole and self.is_there:  # of an earlier version
             return ShardsAtUrl.by_journal(path, url, self.entry)

@@ -9,12 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from scutoid.arrays import UNDECODED, WrappedSource, open_source
-from scutoid.errors import DamagedResult, MetadataError, SourceError
+from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
+from scutoid.steps.results._damaged import damaged
 from scutoid.steps.results._member_record import SpecFields, SpecRecord
 from scutoid.steps.results._shard_notes import NotedShards
 from scutoid.steps.results._shards_at_url import ShardsAtUrl
-from scutoid.store import distrust_around
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,14 +92,3 @@ class StoredImage(WrappedSource):
             rule = "each shard of a stored image is where it was written"
             raise damaged(rule, "missing", self.path, lost)
         return voxels
-
-
-def damaged(rule: str, value: str, path: Path, url: str | None = None) -> DamagedResult:
-    """Return an error about damage, and mark the result that it is in, unless it is at a URL."""
-    if url is not None:
-        remedy = "make it again, by a run with force= and the name of its step"
-        return DamagedResult(rule, value=value, place=url, remedy=remedy)
-    distrust_around(path)
-    return DamagedResult(
-        rule, value=value, place=str(path), remedy="run again: what is damaged is made again"
-    )

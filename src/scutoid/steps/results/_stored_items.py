@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scutoid.arrays import ArraySource
 from scutoid.errors import DamagedResult
@@ -26,13 +26,14 @@ from scutoid.paths import inside
 from scutoid.steps.compute import BlockParts, MemoryParts, read_value
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.layout import Framed
-from scutoid.steps.results._checksums import is_intact
-from scutoid.steps.results._item_copies import copies, folder_at_url, image_at_url
+from scutoid.steps.results._damaged import damaged
 from scutoid.steps.results._member_record import FileRecord, MemberRecord
 from scutoid.steps.results._names import ITEM_FOLDER, ITEMS, packed_slot
 from scutoid.steps.results._record import GridRecord
-from scutoid.steps.results._stored_image import StoredImage, damaged
 from scutoid.store import Entry, Pack, bring, bring_all, find_format, url_of_copy
+
+if TYPE_CHECKING:
+    from scutoid.steps.results._stored_image import StoredImage
 
 
 def pack_of(entry: Entry) -> Pack:
@@ -51,11 +52,15 @@ def plain_parts(parts: BlockParts) -> dict[str, object]:
 @functools.lru_cache(maxsize=64)
 def _open_item(path: Path, _stamp: tuple[int, ...], file: FileRecord) -> StoredImage:
     """Open the image of a member, and check it: once for each file and version of it."""
+    from scutoid.steps.results._stored_image import StoredImage
+
     _check_item(path, file)
     return StoredImage.at(path, file.spec)
 
 
 def _check_item(path: Path, file: FileRecord) -> None:
+    from scutoid.steps.results._checksums import is_intact
+
     if is_intact(path, file):
         return
     with suppress(OSError):  # so that the next run makes it again
@@ -103,6 +108,8 @@ class StoredItem:
         if file is None:
             raise damaged("an index names the image of a member", self.member, self.pack.index_path)
         if file.place is not None:
+            from scutoid.steps.results._item_copies import image_at_url
+
             return image_at_url(self.entry, file)
         path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
         _bring(self.folder, file)
@@ -131,6 +138,8 @@ class StoredItem:
         return path if file.format is None else find_format(file.format).load(path)
 
     def _saved_at_url(self, file: FileRecord) -> object:
+        from scutoid.steps.results._item_copies import copies, folder_at_url
+
         if file.format is None:
             return folder_at_url(self.entry, file)
         with copies().using(f"{self.entry.url}/{file.place}", file) as copy:

@@ -14,7 +14,6 @@ from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refusing_depth
 from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
-from scutoid.steps.results import Examination, merge_segments
 from scutoid.store import BEAT_SECONDS, AnyLock, Entry, dead_after
 
 _TOLD_SECONDS = 10.0
@@ -179,7 +178,11 @@ def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, AnyLock] | 
 
 def _merged(planned: PlannedRun) -> bool:
     """Make one of what several have recorded of results that are to be made, if any have."""
-    goes_on = (each for each in to_make(planned).values() if not each.restarts)
+    goes_on = [each for each in to_make(planned).values() if not each.restarts]
+    if not goes_on:
+        return False
+    from scutoid.steps.results import merge_segments
+
     found = [merge_segments(each.entry) for each in goes_on]
     return any(found)
 
@@ -187,6 +190,10 @@ def _merged(planned: PlannedRun) -> bool:
 def heal(planned: Iterable[PlannedCall], listeners: Sequence[Listener]) -> bool:
     """Look through the results in which damage was noticed; says whether there were any."""
     suspects = [each for each in planned if each.is_kept and each.entry.is_suspect]
+    if not suspects:
+        return False
+    from scutoid.steps.results import Examination
+
     for each in suspects:
         recipe = each.entry.recipe
         if each.entry.remote is not None:  # what counts is at its URL, where readers check it
@@ -199,4 +206,4 @@ def heal(planned: Iterable[PlannedCall], listeners: Sequence[Listener]) -> bool:
                 listener.on_event(
                     DamageFound(time.time(), each.task, str(damage.place), damage.what)
                 )
-    return bool(suspects)
+    return True

@@ -10,9 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from scutoid.blocks import (
-    parse_bytes,
-)
 from scutoid.errors import (
     DamagedResult,
     ParameterError,
@@ -28,15 +25,13 @@ from scutoid.heap import share_one_heap
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
-from scutoid.steps.planning import Plan, PlannedRun, Planner, choose_executor, summarize
+from scutoid.steps.planning import Plan, PlannedRun, Planner
 from scutoid.steps.results import RunStepRecord
 from scutoid.steps.running._begin import begin_run
 from scutoid.steps.running._claim import claim
-from scutoid.steps.running._going_on import go_on
 from scutoid.steps.running._outcome import Run
 from scutoid.steps.running._reporting import report_at_end
 from scutoid.steps.running._runner import Runner
-from scutoid.steps.running._sample import sample_run
 from scutoid.stopping import ends_by_signals
 from scutoid.store import EntryStore
 
@@ -120,6 +115,8 @@ def plan(
 
     refs, cost = refs_in(targets), None
     if sample is not None:
+        from scutoid.steps.running._sample import sample_run
+
         cost = sample_run(
             new_planner, refs, sample, workers=workers, executor=executor, memory=memory
         )
@@ -128,6 +125,8 @@ def plan(
     with refusing_depth():
         planned = planner.plan(refs)
     planner.memo.save()
+    from scutoid.steps.planning import choose_executor, summarize
+
     if cost is not None:
         cost = pkgutil.resolve_name(_ESTIMATES)(cost, planned, refs)
     is_open = is_auto(executor) and not all(each.is_cached for each in planned)
@@ -299,6 +298,8 @@ def run(
         with _naming(entry_store), announced:
             planned, done = complete(refs_in(targets))
             if not done.ok and not isinstance(on_failure, int):
+                from scutoid.steps.running._going_on import go_on
+
                 done = go_on(planned, done, complete)
         report_at_end(done, wanted=report)
     if not done.ok and on_failure != "return":
@@ -374,4 +375,8 @@ def _obstacle(store: EntryStore) -> StoreError | None:
 
 
 def _bytes(memory: int | str | None) -> int | None:
-    return None if memory is None else parse_bytes(memory)
+    if memory is None:
+        return None
+    from scutoid.blocks import parse_bytes
+
+    return parse_bytes(memory)

@@ -8,17 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scutoid.blocks import (
-    BlockTask,
-    EventLog,
-    Journal,
-    Report,
-    run_blocks,
-)
+from scutoid.blocks import BlockTask, Journal, Report
+from scutoid.cached import cached_property
 from scutoid.durable import beside, store_error
 from scutoid.errors import (
     RunStopped,
@@ -36,13 +31,11 @@ from scutoid.steps.handles import LATEST
 from scutoid.steps.planning import (
     PlannedCall,
     PlannedRun,
-    choose_executor,
     notes_of_images,
     warnings_of,
 )
 from scutoid.steps.results import (
     ITEMS,
-    JOURNALLED,
     LOGS,
     RUN,
     RUNS,
@@ -51,23 +44,20 @@ from scutoid.steps.results import (
     StoredResult,
     announcing,
     dead_locks,
-    settle_display,
-    settle_notes,
-    shard_record,
 )
 from scutoid.steps.running._collections import record_collection
-from scutoid.steps.running._comparison import Comparison
 from scutoid.steps.running._failures import write_failures
 from scutoid.steps.running._outcome import Run, RunStep
 from scutoid.steps.running._process import command_of_process, memory_of_process
 from scutoid.steps.running._recorded_inputs import recorded_inputs
-from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._step_outcomes import record_of, step_of, with_changed_inputs
 from scutoid.steps.running._stored_results import StoredResults
-from scutoid.steps.running._tasks import TaskBuilder
 from scutoid.steps.running._told import Told
 from scutoid.stopping import Stop, ends_by_signals
 from scutoid.store import Pack
+
+if TYPE_CHECKING:
+    from scutoid.steps.running._tasks import TaskBuilder
 
 EVENTS = "events.jsonl"
 
@@ -119,7 +109,6 @@ class Runner:
         self.is_read_only = is_read_only
         self.check_halo = check_halo
         self.store = planned.store
-        self._builder = TaskBuilder(planned)
         self._by_task = {each.finish_task: each for each in planned}
         self._changed: dict[PlannedCall, SourceError] = {}
         run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
@@ -133,6 +122,13 @@ class Runner:
         self._is_open = False
         self.mean_workers = 0.0
         """Workers that were there on average while blocks were run."""
+
+    @cached_property
+    def _builder(self) -> TaskBuilder:
+        """What makes tasks, which a run that has nothing to do does not load."""
+        from scutoid.steps.running._tasks import TaskBuilder
+
+        return TaskBuilder(self.planned)
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -178,6 +174,8 @@ class Runner:
     def _compare(self, report: Report | None, stop: Stop) -> None:
         """Compare voxels of steps that are new across the faces of blocks."""
         if self.check_halo and report is not None and stop.signal is None:
+            from scutoid.steps.running._comparison import Comparison
+
             try:
                 self.warnings += Comparison(self.planned, report).warnings()
             except (KeyboardInterrupt, RunStopped) as stopped:
@@ -227,10 +225,14 @@ class Runner:
                 return None
             name = options.get("executor")
             if is_auto(name):
+                from scutoid.steps.planning import choose_executor
+
                 choice = choose_executor(self.planned)
                 if choice.executor != "processes":
                     name = choice.executor
                     options["executor"] = quiet_executor(name)
+            from scutoid.blocks import run_blocks
+
             with self._sending(name), self._log() as log:
                 return run_blocks(
                     tasks,
@@ -244,10 +246,14 @@ class Runner:
         """Have the user's code sent as it is here, to workers that are other processes."""
         if executor in ("serial", "threads"):
             return nullcontext()
+        from scutoid.steps.running._sending import sending_own_code
+
         return sending_own_code([each.call.spec for each in self.planned])
 
     def _log(self) -> AbstractContextManager[Listener]:
         """Return what writes the events down."""
+        from scutoid.blocks import EventLog
+
         return EventLog(self.folder / EVENTS)
 
     @contextmanager
@@ -262,7 +268,7 @@ class Runner:
             settling.callback(self._forget_changed, each)
         for each in reversed(self.planned.calls):
             settling.callback(self._finish, each)
-        settling.callback(self._builder.close)
+        settling.callback(self._close_builder)
         settling.callback(_remove_empty, self.folder / LOGS)
         with ends_by_signals() as stop:
             try:
@@ -277,6 +283,10 @@ class Runner:
                 raise
             with stop.noted():
                 settling.close()
+
+    def _close_builder(self) -> None:
+        if "_builder" in vars(self):
+            self._builder.close()
 
     def _tasks(self) -> list[BlockTask]:
         """Begin the entries of what is to be made, and return its tasks."""
@@ -298,6 +308,8 @@ class Runner:
         chosen = each.step.chosen()
         n_skipped = 0 if chosen is None else int((~chosen).sum())
         if n_done + n_skipped == each.n_blocks:
+            from scutoid.steps.results import JOURNALLED, settle_display, settle_notes, shard_record
+
             settle_notes(each.entry)
             settle_display(each.entry)
             record = {"seconds": seconds, JOURNALLED: n_done}

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 _PARQUET = b"PAR1"
 _TRUTH = {"True": True, "False": False}
-_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)')
-_ODD = {sep: re.compile(f'["{sep}\r\n\ufeff]') for sep in (",", "\t")}
+_FIELD = r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)'
+_ODD = {sep: f'["{sep}\r\n\ufeff]' for sep in (",", "\t")}
 """What is put in quotes, by what stands between fields."""
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf|nan", re.ASCII)
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf|nan"
 
 Fields = list[list[str | None]]
 """Rows of a file; None where there is nothing between two commas."""
@@ -276,7 +276,7 @@ def _quoted(text: str) -> str:
 
 
 def _if_odd(text: str, sep: str) -> str:
-    return _quoted(text) if _ODD[sep].search(text) else text
+    return _quoted(text) if re.search(_ODD[sep], text) else text
 
 
 def load_csv(path: Path) -> pd.DataFrame:
@@ -312,7 +312,7 @@ def _fields(text: str) -> tuple[Fields, set[tuple[int, int]]]:
     rows: Fields = [[]]
     quoted = set()
     at = 0
-    for match in _FIELD.finditer(text):
+    for match in re.finditer(_FIELD, text):
         if match.start() != at:
             break
         at = match.end()
@@ -348,7 +348,7 @@ def _typed(texts: Sequence[str | None]) -> object:
     if all(text in _TRUTH for text in there):
         has_all = len(there) == len(texts)
         return np.array([text and _TRUTH[text] for text in texts], bool if has_all else object)
-    if not all(map(_NUMBER.fullmatch, there)):
+    if not all(map(re.compile(_NUMBER, re.ASCII).fullmatch, there)):
         return None
     if all(text.lstrip("+-").isdecimal() for text in there):
         numbers = [None if text is None else int(text) for text in texts]

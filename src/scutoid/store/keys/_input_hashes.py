@@ -11,21 +11,23 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scutoid.arrays import ImageSpec, SourceIdentity, check_identity
+from scutoid.arrays import ImageSpec, SourceIdentity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.paths import normal
 from scutoid.records import RecordLog
 from scutoid.regular import check_regular
-from scutoid.remote import Ranged
 from scutoid.store.keys._arrays import encode_values
 from scutoid.store.keys._files import digest_file
-from scutoid.store.keys._remote import check_copies, remote_state
 from scutoid.store.keys._seen import SETTLED_NS, Seen, Stamp, stamp_of_status
 from scutoid.store.keys._tagged import tagged
 from scutoid.texts import parse_json
+
+if TYPE_CHECKING:
+    from scutoid.remote import Ranged
 
 _ATTEMPTS = 3
 _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
@@ -299,6 +301,8 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
         if identity.parts:
             return _joined("files", (_key_of_parts(each, memo) for each in identity.parts))
         return _joined("files", (key_of_path(path, memo) for path in identity.locations))
+    from scutoid.arrays import check_identity
+
     check_identity(identity)
     if identity.kind == "zarr":
         folder = Path(identity.locations[0])
@@ -333,6 +337,8 @@ def locations_of(identity: SourceIdentity) -> tuple[str, ...]:
 def _key_of_url(
     location: str, memo: HashMemo | None, *, by_content: bool, fills: bool = False
 ) -> str:
+    from scutoid.store.keys._remote import remote_state
+
     state = remote_state(
         location,
         by_content=by_content,
@@ -349,6 +355,8 @@ def _key_of_url(
 
 
 def _see_copies(identity: SourceIdentity, memo: HashMemo | None) -> None:
+    from scutoid.store.keys._remote import check_copies
+
     check_copies(identity, reads=memo is not None and not memo.is_trusted)
     if memo is not None:
         for file in identity.remote:

@@ -12,7 +12,7 @@ from scutoid.store.keys._attributes import is_in_python, without_worked_out
 from scutoid.store.keys._file_names import file_names_in
 from scutoid.store.keys._tagged import Encodes, refuse, tagged
 
-_USED_UP = (Iterator, io.IOBase, random.Random, np.random.RandomState, np.random.Generator)
+_USED_UP = (Iterator, io.IOBase, random.Random)
 """What changes by being used, so that its state says nothing of the next run."""
 
 
@@ -27,7 +27,9 @@ def encode_pickled(encoder: Encodes, value: object, where: str) -> bytes:
         If it is compiled, changes by being used, or cannot be pickled.
     """
     kind = type(value)
-    if isinstance(value, _USED_UP) or not is_in_python(kind):
+    # numpy loads its random numbers when they are first named
+    used_up = (*_USED_UP, np.random.RandomState, np.random.Generator)
+    if isinstance(value, used_up) or not is_in_python(kind):
         return refuse(value, where)
     try:
         reduced = value.__reduce_ex__(2)
