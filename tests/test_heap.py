@@ -1,4 +1,4 @@
-"""Threads of a run share one heap, where the C library is glibc."""
+"""Threads of a run share one heap, and what is freed serves the next, where glibc is used."""
 
 from __future__ import annotations
 
@@ -89,3 +89,35 @@ def test_freed_pages_go_back_to_the_system():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert int(done.stdout) > 50 * 2**20
+
+
+ARRAYS = """
+import resource
+import numpy as np
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def arrays():
+    return [np.ones(2**17) for _ in range(6)]
+
+arrays()
+{}
+arrays()
+before = faults()
+for _ in range(10):
+    arrays()
+print(faults() - before)
+"""
+KEEPS = "from scutoid.heap import keep_freed_memory; keep_freed_memory()"
+
+
+def test_memory_that_was_freed_serves_the_next_arrays(tmp_path):
+    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+    assert not any(name in os.environ for name in names)
+    cleared, kept = said(ARRAYS.format(""), tmp_path), said(ARRAYS.format(KEEPS), tmp_path)
+    assert kept < 100 < cleared
+
+
+def test_what_the_environment_says_of_freed_memory_holds(tmp_path):
+    assert said(ARRAYS.format(KEEPS), tmp_path, MALLOC_TRIM_THRESHOLD_="131072") > 100

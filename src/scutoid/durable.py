@@ -96,7 +96,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield new
         sync_file(new)
-        new.replace(path)
+        os.replace(new, path)  # noqa: PTH105  # for each of many files
     except BaseException as error:
         # numpy says of a write that came short only that it did; asked before there is room again.
         is_short = isinstance(error, OSError) and error.errno is None

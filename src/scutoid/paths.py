@@ -16,6 +16,7 @@ from scutoid.errors import DamagedResult, ParameterError, SourceNotFound
 
 __all__ = [
     "absolute",
+    "absolute_text",
     "broken_link",
     "check_is_no_url",
     "inside",
@@ -44,9 +45,20 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     >>> absolute("/data/plate/../results")
     PosixPath('/data/results')
     """
+    return Path(absolute_text(path))
+
+
+def absolute_text(path: str | os.PathLike[str]) -> str:
+    """Return the same as text, for each of many files.
+
+    Raises
+    ------
+    ParameterError
+        As of `absolute`.
+    """
     text = os.fspath(path)
     check_is_no_url(text)
-    return Path(normal(os.path.expanduser(text)))  # noqa: PTH111  # pathlib raises
+    return normal(os.path.expanduser(text))  # noqa: PTH111  # pathlib raises
 
 
 def check_is_no_url(path: str) -> None:

@@ -23,7 +23,7 @@ from scutoid.arrays._source import ArraySource
 from scutoid.arrays._zarr_backend import open_local_zarr
 from scutoid.arrays._zarr_zip import split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
-from scutoid.paths import absolute, broken_link
+from scutoid.paths import absolute_text, broken_link
 from scutoid.regular import check_regular
 
 Backend = Callable[[object, Request], ArraySource | None]
@@ -73,11 +73,11 @@ def _location(text: str) -> str:
         text = text.removeprefix("file://")
     if "://" in text:
         return text
-    path = absolute(text)
-    if not os.path.exists(path) and split_zip(str(path)) is None:  # noqa: PTH110
-        raise _not_found(path)
+    path = absolute_text(text)
+    if not os.path.exists(path) and split_zip(path) is None:  # noqa: PTH110
+        raise _not_found(Path(path))
     check_regular(path)
-    return str(path)
+    return path
 
 
 def _all_backends() -> Iterator[Backend]:
@@ -120,7 +120,7 @@ def _url(source: object, request: Request) -> ArraySource | None:
 
 
 def _file(source: object, request: Request) -> ArraySource | None:
-    if not isinstance(source, str) or not Path(source).is_file():
+    if not isinstance(source, str) or not os.path.isfile(source):  # noqa: PTH113  # of many files
         return None
     from scutoid.arrays._planes import can_open_file, open_file
 

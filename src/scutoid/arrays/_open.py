@@ -130,6 +130,8 @@ def described(
         If it does not fit the image.
     """
     given = _settled(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin, time=time)
+    if not given and voxel_size is None:  # nothing is said, as of most members of a folder
+        return opened
     spec = _renamed(opened.spec, axes)
     sizes = _completed(voxel_size, spec, unit) if isinstance(voxel_size, Mapping) else voxel_size
     overrides: dict[str, object] = {

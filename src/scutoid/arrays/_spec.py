@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from numbers import Real
 from typing import Any, Self
 
@@ -119,7 +119,7 @@ class ImageSpec:
     @property
     def spatial_axes(self) -> str:
         """Letters of the axes of space, in the order of `axes`."""
-        return "".join(letter for letter in self.axes if letter in SPATIAL)
+        return _spatial(self.axes)
 
     @property
     def sizes(self) -> dict[str, float]:
@@ -146,16 +146,25 @@ class ImageSpec:
     def of_type(self, dtype: object) -> Self:
         """Return a copy of another type, whose windows are then unknown."""
         changed = self.replace(dtype=dtype)
-        if changed.dtype == self.dtype:
+        if changed.dtype == self.dtype or not self.display:
             return changed
         return changed.replace(display=without_windows(self.display))
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, checked again."""
-        return dataclasses.replace(self, **changes)
+        # dataclasses.replace looks for fields with defaults of their own each time; of a member of
+        # a folder some copies are made
+        return type(self)(**{name: getattr(self, name) for name in self.__slots__} | changes)
+
+
+@lru_cache(maxsize=256)
+def _spatial(axes: str) -> str:
+    return "".join(letter for letter in axes if letter in SPATIAL)
 
 
 def _shape(shape: Iterable[int]) -> tuple[int, ...]:
+    if type(shape) is tuple and all(type(size) is int and size >= 0 for size in shape):
+        return shape
     sizes = tuple(Coordinate(*shape))
     if any(size < 0 for size in sizes):
         raise MetadataError("the sizes of an image are 0 or more", value=sizes)
@@ -163,6 +172,8 @@ def _shape(shape: Iterable[int]) -> tuple[int, ...]:
 
 
 def _dtype(dtype: object) -> np.dtype[Any]:
+    if isinstance(dtype, np.dtype) and dtype.isnative and dtype.kind in "biufc":
+        return dtype
     try:
         native: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
     except TypeError as error:
@@ -179,6 +190,11 @@ def _dtype(dtype: object) -> np.dtype[Any]:
 def _axes(axes: str, ndim: int) -> str:
     if not isinstance(axes, str):
         raise MetadataError("axes are text, one letter an axis", value=axes, remedy='e.g. "zyx"')
+    return _letters(axes, ndim)
+
+
+@lru_cache(maxsize=256)
+def _letters(axes: str, ndim: int) -> str:
     letters = axes.lower()
     unknown = sorted({letter for letter in letters if letter not in KNOWN_AXES})
     if unknown:

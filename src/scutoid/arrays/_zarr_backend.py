@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from scutoid.arrays._request import Request
@@ -13,7 +14,8 @@ def open_local_zarr(source: object, request: Request) -> ArraySource | None:
     """Open a folder or a zip that is a zarr."""
     if isinstance(source, str) and is_zip(source) and Path(source).is_file():
         return open_as_zarr(root_in(source), request)
-    if not isinstance(source, str) or not (Path(source).is_dir() or split_zip(source)):
+    # As text: every file of a folder comes by here
+    if not isinstance(source, str) or not (os.path.isdir(source) or split_zip(source)):  # noqa: PTH112
         return None
     from scutoid.arrays._zarr_nodes import read_node
 

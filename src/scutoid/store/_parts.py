@@ -39,6 +39,8 @@ _MAGIC = b"scutarr1"
 _HEAD = struct.Struct("<8sI")
 _MIN_COMPRESSED = 1024
 _KIND = "set of arrays"
+_DENSE = json.JSONEncoder(separators=(",", ":"))
+"""Makes headers; json.dumps would make an encoder for each."""
 _SMALL = 2**26
 """Bytes of an array that is made without a look at the memory that is free."""
 _OTHER_ERRORS = (TypeError, ValueError, OverflowError)
@@ -80,7 +82,7 @@ def bytes_of_arrays(arrays: Mapping[str, ArrayLike]) -> bytes:
         descr = np.lib.format.dtype_to_descr(array.dtype)
         header.append([name, descr, array.shape, codec, len(content)])
         contents.append(content)
-    head = json.dumps(header, separators=(",", ":")).encode()
+    head = _DENSE.encode(header).encode()
     return b"".join((_HEAD.pack(_MAGIC, len(head)), head, *contents))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from scutoid.geometry import Roi
 from scutoid.steps.graph._call import BlockCall, Call, MappedCall
@@ -12,6 +13,7 @@ from scutoid.steps.graph._refs import ImageRef
 _WORKING_COPIES = 3
 
 
+@cache
 def physical_memory() -> int:
     """Return the bytes of memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

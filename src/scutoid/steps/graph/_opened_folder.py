@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -77,7 +77,7 @@ class Opening:
             If a reader gives something else than for the first of the files.
         """
         path = files_in(files)[0]
-        shown = name or Path(path).name
+        shown = name or os.path.basename(path)  # noqa: PTH119  # of each of many files
         if isinstance(files, FileSeries):
             return Opened(self.open_series(files), shown)
         if self.stacking is not None and not isinstance(files, str):

@@ -165,6 +165,9 @@ class MemberRecord:
 
     def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
+        plain: dict[str, object] = {VERSION_FIELD: self.VERSION, "key": self.key, "images": {}}
+        if not self.files:
+            return plain
         files = {str(output): file for output, file in self.files.items()}
         columns: dict[str, dict[str, object]] = {
             "sizes": {output: file.nbytes for output, file in files.items()},
@@ -177,11 +180,7 @@ class MemberRecord:
             "contents": {output: file.contents for output, file in files.items()},
             "objects": {output: file.place for output, file in files.items()},
         }
-        content: dict[str, object] = {
-            VERSION_FIELD: self.VERSION,
-            "key": self.key,
-            "images": {output: file.name for output, file in files.items()},
-        }
+        content = plain | {"images": {output: file.name for output, file in files.items()}}
         for name, column in columns.items():
             noted = {output: value for output, value in column.items() if value is not None}
             if noted:

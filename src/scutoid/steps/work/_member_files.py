@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import Self
 
 from scutoid import remote
@@ -39,10 +40,6 @@ class WrittenFiles:
         make_folder(path.parent)
         return path
 
-    def name_of(self, path: Path) -> str:
-        """Return the name of a file by its path."""
-        return path.relative_to(self._folder).as_posix()
-
     def new_folder(self, name: str) -> Path:
         """Return an empty folder."""
         path = self.place(name)
@@ -67,8 +64,10 @@ class WrittenFiles:
             If it cannot be sent.
         """
         path = self._folder / name
-        nbytes = path.stat().st_size if path.is_file() else None
-        contents = None if path.is_file() else contents_of(path)
+        status = path.stat()
+        is_file = S_ISREG(status.st_mode)
+        nbytes = status.st_size if is_file else None
+        contents = None if is_file else contents_of(path)
         place = self._sent(path, name, contents) if self._url else None
         noted = checksum_of(path) if checksum is None else checksum
         return FileRecord(name, noted, nbytes, value_format, spec, contents, place)
@@ -81,6 +80,12 @@ class WrittenFiles:
             inner = [inside for inside, _ in contents]
             remote.at_once(inner, partial(_put, path, f"{self._url}/{place}"))
         return place
+
+
+@lru_cache(maxsize=64)
+def _of_members(folder: Path) -> Path:
+    """Return the folder of members' files, which is asked for of each of them."""
+    return folder / ITEM_FOLDER
 
 
 def _put(folder: Path, url: str, name: str) -> None:
@@ -108,7 +113,7 @@ class ItemPlace:
     def writing(self) -> Iterator[WrittenFiles]:
         """Have a place for the files of one try at a member: at a URL it is nobody else's."""
         if not self.url:
-            yield WrittenFiles(self.folder / ITEM_FOLDER)
+            yield WrittenFiles(_of_members(self.folder))
             return
         with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:
             below = f"{self.token}/{new_token()}/{ITEM_FOLDER}"

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, add_limits, create_image
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, SourceError, StepError
+from scutoid.heap import keep_freed_memory
 from scutoid.spent import spending
 from scutoid.steps.compute import BlockParts, GatheredMembers, check_names, encode, with_index
 from scutoid.steps.declaration import OutputKind, StepSpec, own
@@ -86,6 +87,7 @@ class MemberWork:
 
     def __call__(self, block: Block, **ready: object) -> tuple[dict[str, object], bytes]:
         """Run in a worker."""
+        keep_freed_memory()
         with self.place.writing() as written:
             record, payload = self._made(block.index, written, ready)
         with spending("writing"):
@@ -189,11 +191,11 @@ class MemberWork:
         files: dict[int, FileRecord],
     ) -> None:
         """Write images: as is asked for, else as TIFFs, or as zarrs if they are large."""
-        paths = {
-            image.output: written.place(self._stem(number, image.output) + _ENDINGS[chosen])
+        names = {
+            image.output: self._stem(number, image.output) + _ENDINGS[self._format(image)]
             for image in images
-            if (chosen := self._format(image))
         }
+        paths = {output: written.place(name) for output, name in names.items()}
         streamed = [image for image in images if paths[image.output].suffix == ".zarr"]
         self._write_zarrs(call, streamed, evaluation, paths)
         for image in streamed:
@@ -205,7 +207,7 @@ class MemberWork:
             with spending("writing"):
                 kept = None if array is None else self._save(image, array, path)
                 spec, checksum = (None, None) if kept is None else (kept.spec, kept.checksum)
-                name = written.name_of(path)
+                name = names[image.output]
                 files[image.output] = written.record(name, spec=spec, checksum=checksum)
                 if kept is not None and kept.voxels is not None and self.handover is not None:
                     member, described = self.member_keys[number], image.framed.spec
