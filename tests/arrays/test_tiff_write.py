@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from scutoid.arrays import ImageSpec, open_source, write_tiff
+from scutoid.arrays import ImageSpec, _tiff_write, open_source, write_tiff
 from scutoid.arrays._tiff_write import as_stored, at_least_2d, compression_of, put_tiff
 
 RNG = np.random.default_rng(5)
@@ -70,3 +70,40 @@ def test_masks_and_labels_are_compressed(
     assert (tmp_path / "a.tif").stat().st_size < image.nbytes / 10
     np.testing.assert_array_equal(open_source(str(tmp_path / "a.tif")).read(spec.roi), image)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), image)
+
+
+@pytest.mark.parametrize("axes", ["yx", "x"])
+@pytest.mark.parametrize("dtype", ["bool", "int32", "uint16", "int64"])
+def test_a_compressed_page_stands_in_what_tifffile_writes_around_it(
+    tmp_path, monkeypatch, dtype, axes
+):
+    spec = ImageSpec((40, 50)[: len(axes)], dtype, axes, voxel_size=0.5, unit="um")
+    image = np.ones(spec.shape, dtype)
+    for length in (7, 8, 1001, 70_000):  # an odd page is filled up to an even byte
+        page = bytes(length)
+        monkeypatch.setattr(_tiff_write, "compression_of", lambda values: _tiff_write._FASTEST)
+        monkeypatch.setattr(_tiff_write, "_deflated", lambda stored, page=page: page)
+        written = write_tiff(tmp_path / "a.tif", image, spec)
+        content = (tmp_path / "a.tif").read_bytes()
+        assert written.checksum == zlib.crc32(content)
+        rows = at_least_2d(spec.shape)[0]
+        whole = tmp_path / "whole"
+        put_tiff(whole, iter([page]), spec, rowsperstrip=rows, **_tiff_write._FASTEST)
+        assert UUID.sub(b"", content) == UUID.sub(b"", whole.read_bytes())
+
+
+def test_of_images_of_one_description_the_tags_are_made_once(tmp_path, monkeypatch):
+    calls = []
+
+    def noted(*given, **options):
+        calls.append(given)
+        return put_tiff(*given, **options)
+
+    monkeypatch.setattr(_tiff_write, "put_tiff", noted)
+    spec = ImageSpec((41, 53), "bool", "yx")
+    masks = [RNG.random(spec.shape) < share for share in (0.01, 0.02, 0.03)]
+    for mask in masks:
+        write_tiff(tmp_path / "a.tif", mask, spec)
+        found = open_source(tmp_path / "a.tif").read(spec.roi)
+        np.testing.assert_array_equal(found, mask)
+    assert len(calls) == 1

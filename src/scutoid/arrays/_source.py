@@ -177,8 +177,12 @@ Stamp = tuple[int, int, int, int]
 
 def stamp_of(path: str | Path) -> Stamp:
     """Return the stamp by which a changed or replaced file is detected, its times in ns."""
-    stat = os.stat(path)  # noqa: PTH116  # of each of many files
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
+    return stamp_in(os.stat(path))  # noqa: PTH116  # of each of many files
+
+
+def stamp_in(status: os.stat_result) -> Stamp:
+    """Return the stamp of a file of which the system has said what it is."""
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,16 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 
+@dataclass(frozen=True, slots=True)
+class PlainVoxels:
+    """Where all voxels of a small file lie in one piece, so that nothing need be parsed to read."""
+
+    start: int
+    """Byte at which they begin."""
+    dtype: np.dtype[Any]
+    """Their type as it is stored, in its byte order."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TiffSource:
     """An image of a TIFF file."""
@@ -59,6 +69,8 @@ class TiffSource:
     """Number of the image in the file; None: the stack of its pages."""
     is_one_of: bool = False
     """Whether the file has others."""
+    plain: PlainVoxels | None = None
+    """Where its voxels lie, if that is known without a look at its tags."""
 
     @property
     def identity(self) -> SourceIdentity:
@@ -83,8 +95,11 @@ class TiffSource:
         import tifffile
 
         try:
-            with FILES.borrow(self.path, stamps, ome=self.ome) as file:
-                decoded = self._decode_piece(file, place)
+            if self.plain is not None:
+                decoded = self._decode_plain(self.plain)
+            else:
+                with FILES.borrow(self.path, stamps, ome=self.ome) as file:
+                    decoded = self._decode_piece(file, place)
         except ScutoidError:
             raise
         except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
@@ -98,6 +113,11 @@ class TiffSource:
                 remedy=DAMAGED,
             ) from error
         return owned(decoded, self.spec.dtype)
+
+    def _decode_plain(self, plain: PlainVoxels) -> NDArray[Any]:
+        shape = self.layout.shape
+        array = PlainArray(self.path, plain.start, plain.dtype, shape)
+        return array.read(tuple(slice(0, n) for n in shape)).reshape(self.spec.shape)
 
     def _decode_piece(self, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
         series, shape = _series(self, file), self.spec.shape

@@ -20,6 +20,7 @@ from scutoid.arrays._parts import parts_at
 from scutoid.arrays._request import DESCRIBED, Request
 from scutoid.arrays._source import SourceFiles, stamp_of
 from scutoid.arrays._tiff import TiffSource
+from scutoid.arrays._tiff_alike import FORMS
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.arrays._tiff_claims import check_ome, check_stacks, endless
 from scutoid.arrays._tiff_files import FILES, open_pages
@@ -70,6 +71,9 @@ def open_tiff(path: str, request: Request | None = None) -> TiffSource:
         not say which is meant.
     """
     request = request or Request()
+    known = FORMS.opened(path, request)
+    if known is not None:
+        return known
     with _reporting(path):
         try:
             return _open(path, request, ome=True)
@@ -221,12 +225,15 @@ def _open(path: str, request: Request, ome: bool | str) -> TiffSource:
     file = open_pages(path, ome=ome)
     try:
         source = _describe(file, path, n_pages, request, ome)
+        # A small file by itself is often read next, whole; what lacks pages may have them by then
+        is_alone = source.files.stamps == (stamp,) and not source.spec.notes
+        is_kept = is_alone and stamp[0] <= SMALL and parts_at(path) is None
+        if is_kept and n_pages == 1 and ome is True:
+            FORMS.remember(file, request, source)
     except BaseException:
         file.close()
         raise
-    # A small file by itself is often read next, whole; what lacks pages may have them by then
-    is_alone = source.files.stamps == (stamp,) and not source.spec.notes
-    if is_alone and stamp[0] <= SMALL and parts_at(path) is None:
+    if is_kept:
         FILES.keep(file, path, source.files.stamps, ome=ome)
     else:
         file.close()

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import struct
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,11 @@ class Compression(TypedDict, total=False):
 
     compression: str
     compressionargs: dict[str, int]
+
+
+_FASTEST = Compression(compression="zlib", compressionargs={"level": 1})
+_BYTE_COUNTS = 279
+"""The tag that says how many bytes each strip has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,18 +124,20 @@ def _pieces(
     stored: NDArray[Any], spec: ImageSpec, compression: Compression
 ) -> Sequence[memoryview]:
     """Return what a file consists of, one after the other."""
-    if compression:
+    if compression and stored.ndim != _PLANE:
         content = io.BytesIO()
-        if stored.ndim == _PLANE:  # what tifffile takes for a page is plain
-            page = iter([_deflated(stored)])
-            put_tiff(content, page, spec, rowsperstrip=len(stored), **compression)
-        else:
-            put_tiff(content, stored, spec, **compression)
+        put_tiff(content, stored, spec, **compression)
         return (content.getbuffer(),)
+    if compression:  # what tifffile takes for a page is plain
+        page = memoryview(_deflated(stored))
+        before, behind = _around_page(spec, spec.display).of(page.nbytes)
+    else:
+        page = stored.reshape(-1).view(np.uint8).data
+        before, behind = _around(spec, spec.display)
     # As every OME-XML has a number of its own, so has that of each file
     named = f"urn:uuid:{uuid.uuid1()}".encode()
-    before, behind = (_UUID.sub(named, part) for part in _around(spec, spec.display))
-    return memoryview(before), stored.reshape(-1).view(np.uint8).data, memoryview(behind)
+    before, behind = (_UUID.sub(named, part) for part in (before, behind))
+    return memoryview(before), page, memoryview(behind)
 
 
 def _deflated(page: NDArray[Any]) -> bytes:
@@ -153,6 +161,54 @@ def _around(spec: ImageSpec, _display: tuple[ChannelDisplay, ...]) -> tuple[byte
     start, _ = put_tiff(file, None, spec, returnoffset=True)
     content = file.getbuffer()
     return bytes(content[:start]), bytes(content[start + spec.nbytes :])
+
+
+@dataclass(frozen=True, slots=True)
+class _AroundPage:
+    """What a file has before a compressed page and behind it, whatever its length.
+
+    ::
+
+        before: tags, the page's length, places behind it    page    (0)    behind: values
+    """
+
+    before: bytes
+    """What is before the page."""
+    behind: bytes
+    """What is behind it, from an even byte on."""
+    number: struct.Struct
+    """How its numbers are written."""
+    length: int
+    """Byte at which the length of the page stands."""
+    places: tuple[tuple[int, int], ...]
+    """Bytes at which the places of values behind it stand, and how far behind these are."""
+
+    def of(self, length: int) -> tuple[bytes, bytes]:
+        """Return both for a page of so many bytes."""
+        odd = length % 2 if self.behind else 0
+        before = bytearray(self.before)
+        self.number.pack_into(before, self.length, length)
+        for at, place in self.places:
+            self.number.pack_into(before, at, len(before) + length + odd + place)
+        return bytes(before), bytes(odd) + self.behind
+
+
+@lru_cache(maxsize=32)
+def _around_page(spec: ImageSpec, _display: tuple[ChannelDisplay, ...]) -> _AroundPage:
+    """Return what a file has around its only page, which is compressed, as `_around` does."""
+    import tifffile
+
+    page, content = bytes(2), io.BytesIO()
+    put_tiff(content, iter([page]), spec, rowsperstrip=at_least_2d(spec.shape)[0], **_FASTEST)
+    plain = content.getvalue()
+    with tifffile.TiffFile(io.BytesIO(plain)) as file:
+        tags, order = list(file.pages.first.tags), file.byteorder
+        start = file.pages.first.dataoffsets[0]
+    end = start + len(page)
+    # A tag is its number, type, count and value, or the place of that: 2 + 2 + 4 + 4 bytes
+    places = tuple((t.offset + 8, t.valueoffset - end) for t in tags if t.valueoffset >= end)
+    length = next(tag.offset + 8 for tag in tags if tag.code == _BYTE_COUNTS)
+    return _AroundPage(plain[:start], plain[end:], struct.Struct(f"{order}I"), length, places)
 
 
 def put_tiff(path: Path | IO[bytes], pages: Any, spec: ImageSpec, **options: Any) -> Any:
@@ -197,7 +253,7 @@ def compression_of(values: NDArray[Any]) -> Compression:
     sample = plain[max(middle - _SAMPLE // 2, 0) : middle + _SAMPLE // 2].tobytes()
     if len(zlib.compress(sample, 1)) > _WORTH_IT * len(sample):
         return {}
-    return {"compression": "zlib", "compressionargs": {"level": 1}}
+    return _FASTEST
 
 
 def as_stored(values: NDArray[Any]) -> NDArray[Any]:
