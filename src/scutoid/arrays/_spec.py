@@ -145,8 +145,10 @@ class ImageSpec:
 
     def of_type(self, dtype: object) -> Self:
         """Return a copy of another type, whose windows are then unknown."""
+        if not self.display and not self.notes:
+            return _of_type(self, _dtype(dtype))
         changed = self.replace(dtype=dtype)
-        if changed.dtype == self.dtype or not self.display:
+        if changed.dtype == self.dtype:
             return changed
         return changed.replace(display=without_windows(self.display))
 
@@ -155,6 +157,12 @@ class ImageSpec:
         # dataclasses.replace looks for fields with defaults of their own each time; of a member of
         # a folder some copies are made
         return type(self)(**{name: getattr(self, name) for name in self.__slots__} | changes)
+
+
+@lru_cache(maxsize=64)
+def _of_type(spec: ImageSpec, dtype: np.dtype[Any]) -> Any:
+    """Return a copy of another type of what has neither display nor notes."""
+    return spec.replace(dtype=dtype)
 
 
 @lru_cache(maxsize=256)

@@ -37,6 +37,7 @@ _PLANE = 2
 _OME_TYPES = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
 _AT_ONCE = 2**24
 """Bytes of voxels up to which a file is made in memory."""
+_UUID_MARK = b"urn:uuid:"
 _UUID = re.compile(rb"urn:uuid:[0-9a-f-]{36}")
 _SAMPLE = 2**15
 _WORTH_IT = 0.5
@@ -135,8 +136,9 @@ def _pieces(
         page = stored.reshape(-1).view(np.uint8).data
         before, behind = _around(spec, spec.display)
     # As every OME-XML has a number of its own, so has that of each file
-    named = f"urn:uuid:{uuid.uuid1()}".encode()
-    before, behind = (_UUID.sub(named, part) for part in (before, behind))
+    if _UUID_MARK in before or _UUID_MARK in behind:
+        named = _UUID_MARK + str(uuid.uuid4()).encode()
+        before, behind = (_UUID.sub(named, part) for part in (before, behind))
     return memoryview(before), page, memoryview(behind)
 
 

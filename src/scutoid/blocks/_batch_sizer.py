@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scutoid.executors import MOST_ITEMS
 
-# A batch costs some milliseconds on the way; a longer one makes the end uneven.
+# A batch of a task costs a millisecond or two on the way; a longer one makes the end uneven.
 _BATCH_SECONDS = 0.1
 # Below this, the way to the worker and back costs more than an uneven end.
 _LEAST_SECONDS = 0.005
@@ -39,7 +39,8 @@ class BatchSizer:
         seconds = self._cost(behind)
         if seconds is None:
             return 1
-        wanted = min(_BATCH_SECONDS / seconds, self._largest * _GROWTH, MOST_ITEMS)
+        long = _BATCH_SECONDS * (1 + len(behind))  # each of its tasks is a batch of its own
+        wanted = min(long / seconds, self._largest * _GROWTH, MOST_ITEMS)
         share = max(n_ready / (2 * workers), _LEAST_SECONDS / seconds)
         return max(int(min(wanted, share)), 1)
 

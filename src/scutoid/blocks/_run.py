@@ -352,7 +352,7 @@ class _Run:
             counts, refused = self._checked(part)
             kept = self._keeping.collect(*counts)
             yield counts, refused, kept
-            if len(parts) > 1:
+            if len(parts) > 1 and len(kept[0][0]) < len(part.batch.indices):
                 lost = np.union1d(lost, np.setdiff1d(part.batch.indices, kept[0][0]))
 
     def _without_lost(self, part: CameBack, lost: NDArray[np.int64]) -> CameBack:

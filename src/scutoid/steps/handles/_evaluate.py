@@ -118,9 +118,10 @@ class Evaluation:
     def value(self, ref: Ref) -> Any:
         """Return a result as the user gets it: array, DataFrame, value, parts by block, folder."""
         if isinstance(ref, ImageRef):
-            source = self.image(ref, ref.roi)
+            region = ref.roi
+            source = self.image(ref, region)
             with spending("reading"):
-                return source.read(Roi(ref.roi.offset * 0, ref.shape))
+                return source.read(region.shift(-region.offset))
         stored = LATEST.of(ref.node)
         node = ref.node if stored is not None else _single(ref.node)
         with spending("reading"):
