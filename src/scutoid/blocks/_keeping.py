@@ -18,6 +18,8 @@ from scutoid.executors import Outcome
 Success = tuple[NDArray[np.int64], NDArray[np.uint8], int]
 """Numbers of blocks that are done, the status of each, and which attempt it was."""
 _Collected = list[tuple[int, object]]
+# A look at an enumeration takes longer than all else of a value that is kept
+_WRITTEN = int(BlockStatus.WRITTEN)
 
 
 class Keeping:
@@ -59,12 +61,13 @@ class Keeping:
         collected: _Collected = []
         n_taken = 0
         if self._tasks[batch.task].collect is not None and outcome.values is not None:
+            numbers, found = batch.indices.tolist(), outcome.statuses.tolist()
             for at in np.flatnonzero(is_done).tolist():
-                value, index = outcome.values[at], int(batch.indices[at])
+                value, index = outcome.values[at], numbers[at]
                 if type(value) is Done:
                     n_taken += value.is_taken
                     collected.append((index, value.value))
-                elif outcome.statuses[at] == BlockStatus.WRITTEN:
+                elif found[at] == _WRITTEN:
                     collected.append((index, value))
         return self._keep(batch.task, collected, (indices, statuses, batch.attempt)), n_taken
 

@@ -38,11 +38,16 @@ def runs_of(numbers: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
     >>> runs_of(np.array([4, 5, 6, 9, 2, 3]))
     ((4, 3), (9, 1), (2, 2))
     """
-    if len(numbers) == 1:  # as most batches have that take long
-        return ((int(numbers[0]), 1),)
-    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 2) != 1)
-    lengths = np.diff(starts, append=len(numbers))
-    return tuple(zip(numbers[starts].tolist(), lengths.tolist(), strict=True))
+    runs: list[tuple[int, int]] = []
+    begin, n = 0, 0
+    for number in numbers.tolist():  # of the few of a batch numpy would take longer
+        if n and number == begin + n:
+            n += 1
+            continue
+        if n:
+            runs.append((begin, n))
+        begin, n = number, 1
+    return (*runs, (begin, n)) if n else ()
 
 
 @dataclass(slots=True)
