@@ -213,3 +213,13 @@ def test_a_worker_that_is_killed_charges_the_block_that_it_was_at():
     tasks[1] = replace(tasks[1], function=end_its_worker)
     found = ran(tasks, "processes")
     assert found == {"a": (N, 0, 0, 0, 0), "b": (N - 1, 0, 1, 0, 0), "c": (N - 1, 0, 0, 1, 0)}
+
+
+def test_a_batch_with_others_behind_it_takes_as_long_as_one_of_each():
+    alone, behind = BatchSizer(), BatchSizer()
+    for sizer in (alone, behind):
+        for _ in range(5):
+            sizer.note(100, 1.0)  # a hundredth of a second each
+    n_alone = alone.size(10_000, 2)
+    assert alone.size(10_000, 2, behind=[behind]) == n_alone
+    assert alone.size(10_000, 2, behind=[behind, behind]) == n_alone

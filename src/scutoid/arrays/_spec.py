@@ -146,7 +146,8 @@ class ImageSpec:
     def of_type(self, dtype: object) -> Self:
         """Return a copy of another type, whose windows are then unknown."""
         if not self.display and not self.notes:
-            return _of_type(self, _dtype(dtype))
+            common: Self = _of_type(self, _dtype(dtype))
+            return common
         changed = self.replace(dtype=dtype)
         if changed.dtype == self.dtype:
             return changed

@@ -11,7 +11,7 @@ import scutoid as sc
 from scutoid.arrays import ImageSpec, TimeScale, open_source, write_tiff
 from scutoid.errors import RunFailed
 from scutoid.steps.results import _stored_image
-from scutoid.steps.work import MemberHandover, _handover
+from scutoid.steps.work import MemberHandover, _handover, _members
 
 RNG = np.random.default_rng(11)
 SPECS = {
@@ -220,3 +220,12 @@ def test_a_member_goes_through_all_its_steps_before_the_next_begins(tmp_path):
     names = ("first", "second", "third")
     assert calls == [f"{name} {number}" for number in range(1000, 1024) for name in names]
     assert sums.to_dict()["07.tif"] == 16
+
+
+def test_memory_that_a_member_has_freed_is_kept_for_the_next(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(_members, "keep_freed_memory", lambda: calls.append(1))
+    write_tiff(tmp_path / "a.tif", np.zeros((4, 4), "uint16"), ImageSpec((4, 4), "uint16", "yx"))
+    bright = sc.step(brighter, out="image")(sc.open_folder(tmp_path / "*.tif"))
+    sc.run(bright, store=tmp_path / "results", executor="serial")
+    assert calls == [1]
