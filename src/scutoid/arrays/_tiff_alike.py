@@ -16,10 +16,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from scutoid.arrays._endings import TIFF_ENDINGS
 from scutoid.arrays._parts import parts_at
 from scutoid.arrays._request import Request
 from scutoid.arrays._source import SourceFiles, stamp_in
-from scutoid.arrays._tiff import TIFF_ENDINGS, PlainVoxels, TiffSource
+from scutoid.arrays._tiff import PlainVoxels, TiffSource
 from scutoid.arrays._tiff_layout import SMALL
 from scutoid.arrays._tiff_whole import data_offset
 from scutoid.regular import open_regular
