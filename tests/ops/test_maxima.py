@@ -121,6 +121,14 @@ def test_an_image_of_one_value_has_no_maximum_but_a_label_has_one() -> None:
     assert np.argwhere(by_block(image, np.ones_like(image), None, (5, 5))).tolist() == [[0, 0]]
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "float64"])
+def test_a_depth_counts_in_images_that_span_more_than_half_of_their_type(dtype) -> None:
+    image = np.zeros((20, 21), dtype)
+    image[4, 5], image[15, 6], image[0, 20] = 15000, 20000, -20000
+    assert np.argwhere(sc.local_maxima(image, h=1000)).tolist() == [[4, 5], [15, 6]]
+    assert np.argwhere(sc.local_maxima(image, h=17000)).tolist() == [[15, 6]]
+
+
 def test_maxima_near_each_other_count_in_one_label_only() -> None:
     image = np.array([[0, 3, 0, 5, 0, 4, 0]])
     labels = np.array([[1, 1, 1, 1, 2, 2, 2]])
