@@ -6,7 +6,7 @@
 # ImageJ writes TIFF in big-endian order, and so do some converters their OME-Zarr of 16 bits (>u2). tifffile.memmap of the one
 # and zarr of the other give arrays in the order of the file, which hold the same numbers to numpy and scipy. edt.edt
 # knows the types by comparing them with those of the machine; of any other it returns the zeros that it began with. So does
-# edt.sdf. dijkstra3d, of the same makers, returns a path of no voxels, while cc3d, fastremap, fill-voids and kimimaro refuse such
+# edt.sdf inside of objects. dijkstra3d, of the same makers, returns a path of no voxels, while fill-voids and kimimaro refuse such
 # arrays. tifffile.imread of the same file is in the order of the machine, and right.
 #
 # Why it matters: radii, seeds and splits of touching objects come from the distances. They are gone once the image is large

@@ -5,7 +5,7 @@
 #
 # The documentation of labeled_sum says that sum[i] equals np.sum(array[labeled == i]), and of the result that it has the
 # array's type. Both cannot hold: numpy widens sums, and 100 pixels of 200 have 20,000. mahotas returns 32. Of
-# uint16 the sums are right up to 65,535, which 33 bright pixels of a 12-bit camera are below and most nuclei are not.
+# uint16 the sums are right up to 65,535, which 17 bright pixels of a 12-bit camera exceed, and any nucleus does.
 # No warning is given. A bool mask is summed to True, where the sum that is written there is the area.
 #
 # Why it matters: the sum, divided by the area of labeled_size, is the usual way to a mean with mahotas. Large bright

@@ -5,8 +5,8 @@
 #
 # LabelIntensityStatisticsImageFilter and LabelStatisticsImageFilter take the median from a histogram of 128 and 256 bins
 # between the least and the largest value of the image. One saturated voxel anywhere makes bins of 512 and 256 grey
-# levels: objects of 200 and of 300 get one median, and with the former it is 346, above the maximum that the same filter
-# returns. ITK has a bin for each value of an image of 16 bits since 5.2; SimpleITK sets 128 by default all the same.
+# levels: objects of 200 and of 300 get one median, and with the former it is 356, above the maximum that the same filter
+# returns. ITK by itself has had a bin for each value of an image of 16 bits since 2021; SimpleITK sets 128 all the same.
 # With SetNumberOfBins(65536) the former is right within one grey level; the latter has no such setting.
 # Mean, minimum, maximum and standard deviation are right in both.
 #
