@@ -57,15 +57,6 @@ def test_an_operation_reads_the_values_in_any_byte_order(name: str, kind: str) -
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("kind", ["u2", "i4", "u8"])
-def test_distances_in_masks_of_integers_too(kind: str) -> None:
-    own = (VALUES > -300).astype(kind)
-    expected = sc.distance_transform(own, max_distance=4)
-    assert expected.max() > 1
-    found = sc.distance_transform(own.astype(OTHER + kind), max_distance=4)
-    np.testing.assert_array_equal(found, expected)
-
-
 def test_integers_at_the_end_of_64_bits_too() -> None:
     own = np.arange(2**64 - 120, 2**64, dtype="u8").reshape(10, 12)
     other = own.astype(OTHER + "u8")
