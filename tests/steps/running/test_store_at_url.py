@@ -99,18 +99,25 @@ def assert_equal(one, other):
         np.testing.assert_equal(one, other)
 
 
-@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
-def test_results_are_those_of_a_folder(store, tmp_path, executor):
+def contents_after_run(place, **options):
+    """Run the pipeline into a store; return by their names what is read of all its results."""
     targets = flat(pipeline().values())
-    found = []
-    for place in (tmp_path / "results", store):
-        done = sc.run(*targets, store=place, block=32, executor=executor, workers=2, **QUIET)
-        assert done.ok
-        opened = sc.Store(place)
-        found.append({name: [content(r) for r in flat([opened[name]])] for name in opened.names()})
-    here, there = found
-    assert here.keys() == there.keys()
-    for name, contents in here.items():
+    assert sc.run(*targets, store=place, block=32, **options, **QUIET).ok
+    opened = sc.Store(place)
+    return {name: [content(r) for r in flat([opened[name]])] for name in opened.names()}
+
+
+@pytest.fixture(scope="module")
+def contents_of_folder(tmp_path_factory):
+    """What is read after a serial run into a folder."""
+    return contents_after_run(tmp_path_factory.mktemp("folder") / "results", executor="serial")
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
+def test_results_are_those_of_a_folder(store, contents_of_folder, executor):
+    there = contents_after_run(store, executor=executor, workers=2)
+    assert contents_of_folder.keys() == there.keys()
+    for name, contents in contents_of_folder.items():
         for one, other in zip(contents, there[name], strict=True):
             assert_equal(one, other)
 
@@ -224,11 +231,11 @@ def slow(a):
 if __name__ == "__main__":
     raw = np.arange(96 * 96, dtype="uint8").reshape(96, 96)
     image, table = slow(sc.open(raw, axes="yx"))
-    done = sc.run(image, table, store=sys.argv[1], block=8, executor="threads", workers=2,
+    done = sc.run(image, table, store=sys.argv[1], block=12, executor="threads", workers=2,
                   check_halo=False, progress=False)
     assert np.array_equal(image.read(), raw)
     assert table.to_pandas()["sum"].tolist() == [
-        int(raw[y : y + 8, x : x + 8].sum()) for y in range(0, 96, 8) for x in range(0, 96, 8)
+        int(raw[y : y + 12, x : x + 12].sum()) for y in range(0, 96, 12) for x in range(0, 96, 12)
     ]
     print("cached", done.step("slow").n_cached)
 """
