@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -36,11 +36,37 @@ class CameBack(NamedTuple):
         statuses = np.where(is_lost, np.uint8(BlockStatus.WAITING), self.outcome.statuses)
         return self._replace(outcome=replace(self.outcome, statuses=statuses, failures=kept))
 
-    def refused(self, failures: Sequence[ItemFailure]) -> CameBack:
-        """Return the same without blocks that do not count after all."""
+    @property
+    def done(self) -> list[int]:
+        """Numbers of those that are done."""
+        numbers: list[int] = self.batch.indices[self._places_of_done].tolist()
+        return numbers
+
+    @property
+    def _places_of_done(self) -> NDArray[np.intp]:
+        return np.flatnonzero(self.outcome.statuses != BlockStatus.WAITING)
+
+    def checked(
+        self, check: Callable[[Sequence[int]], Mapping[int, Exception]]
+    ) -> tuple[CameBack, Sequence[ItemFailure]]:
+        """Return the same without blocks that do not count after all, and their failures.
+
+        Parameters
+        ----------
+        check : callable
+            Given the numbers of those that are done, returns the errors of some.
+        """
+        return self.refused(check(self.done) if len(self._places_of_done) else {})
+
+    def refused(self, errors: Mapping[int, Exception]) -> tuple[CameBack, Sequence[ItemFailure]]:
+        """Return the same without blocks of these numbers, and their failures."""
+        if not errors:
+            return self, ()
+        places = dict(zip(self.done, self._places_of_done.tolist(), strict=True))
+        failures = [ItemFailure.of(places[index], errors[index], skip=0) for index in errors]
         statuses = self.outcome.statuses.copy()
         statuses[[failure.position for failure in failures]] = BlockStatus.WAITING
-        return self._replace(outcome=replace(self.outcome, statuses=statuses))
+        return self._replace(outcome=replace(self.outcome, statuses=statuses)), failures
 
     def without_unwritable(self) -> CameBack:
         """Return the same as if blocks that a store refused had not been begun."""

@@ -400,21 +400,14 @@ class _Run:
 
     def _checked(self, part: CameBack) -> tuple[CameBack, Sequence[ItemFailure]]:
         """Return a part without the blocks that do not count after all, and their failures."""
-        batch, outcome = part
-        check = self._tasks[batch.task].check
-        places = np.flatnonzero(outcome.statuses != BlockStatus.WAITING).tolist()
-        if check is None or not places:
+        check = self._tasks[part.batch.task].check
+        if check is None:
             return part, ()
-        numbers = {int(batch.indices[place]): place for place in places}
         try:
-            errors = check(list(numbers))
+            return part.checked(check)
         except ScutoidError as error:
-            self.progress.orphaned(self.scheduler.abandon(batch.task))
-            errors = dict.fromkeys(numbers, error)
-        if not errors:
-            return part, ()
-        refused = [ItemFailure.of(numbers[index], errors[index], skip=0) for index in errors]
-        return part.refused(refused), refused
+            self.progress.orphaned(self.scheduler.abandon(part.batch.task))
+            return part.refused(dict.fromkeys(part.done, error))
 
     def _fail(
         self,
