@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scutoid.texts import json_text
+from scutoid.texts import json_text, parse_json
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 NAMES = st.text() | st.integers() | st.booleans() | st.none() | st.floats()
@@ -48,3 +48,19 @@ def test_what_json_has_no_word_for_is_refused(value):
 def test_numbers_of_derived_types_are_numbers():
     value = {"a": np.float64(1.5), "b": [np.str_("c")]}
     assert json_text(value) == json.dumps(value, indent=1)
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed"), [("[", "]"), ('{"a": ', "}")], ids=["lists", "objects"]
+)
+@pytest.mark.parametrize("n", [1001, 3000, 100_000])
+def test_what_is_nested_deeper_than_functions_call_one_another_is_refused(n, opened, closed):
+    for text in (opened * n + "1" + closed * n, f"[1, {opened * n}1{closed * n}, []]"):
+        for each in (text, text.encode()):
+            with pytest.raises(ValueError, match="nested too deep"):
+                parse_json(each)
+
+
+def test_what_is_long_and_not_deep_is_read():
+    value = {"lists": [[n, {"n": n}] for n in range(2000)], "deep": json.loads("[" * 90 + "]" * 90)}
+    assert parse_json(json.dumps(value)) == value

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from math import isfinite
 from typing import Any
 
 __all__ = ["json_text", "parse_json", "size_text"]
 
+_DEEPEST = 900
+"""Lists and objects inside one another that are read: a Python of 1,000 calls writes no more.
+
+From 3.12 on the parser, which is in C, takes several thousand, of which functions of Python make
+nothing any more."""
+_COUNTS_CALLS = sys.version_info < (3, 12)
+"""Whether the parser is bound by the calls that Python allows."""
 _WORDS = {None: "null", False: "false", True: "true"}
 
 
@@ -29,9 +37,38 @@ def parse_json(text: str | bytes) -> Any:
     ValueError: its lists and objects are nested too deep
     """
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
-        raise ValueError("its lists and objects are nested too deep") from None
+        raise _too_deep() from None
+    if not _COUNTS_CALLS and _n_opened(text) > _DEEPEST and _is_deep(value):
+        raise _too_deep()
+    return value
+
+
+def _too_deep() -> ValueError:
+    return ValueError("its lists and objects are nested too deep")
+
+
+def _n_opened(text: str | bytes) -> int:
+    """Return how many lists and objects a text has at most."""
+    if isinstance(text, str):
+        return text.count("[") + text.count("{")
+    return text.count(b"[") + text.count(b"{")
+
+
+def _is_deep(value: object) -> bool:
+    """Whether more lists and objects than are read lie in one another."""
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [
+            item
+            for each in level
+            if isinstance(each, (dict, list))
+            for item in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def json_text(

@@ -87,9 +87,10 @@ def distributions_of(top: str) -> Sequence[str]:
     return tuple(name for name in dict.fromkeys(names) if name and _version(name))
 
 
-_UNKNOWN = (metadata.PackageNotFoundError, FileNotFoundError, KeyError)
+_UNKNOWN = (metadata.PackageNotFoundError, FileNotFoundError, KeyError, DeprecationWarning)
 """What is raised for a package that is not there, or whose metadata say nothing: the second and the
-third where the package importlib-metadata stands in the place of Python's own."""
+third where the package importlib-metadata stands in the place of Python's own, the fourth from
+Python 3.12 on where warnings are errors."""
 
 
 def _bringing(top: str) -> list[str]:
