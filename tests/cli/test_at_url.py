@@ -138,6 +138,7 @@ def test_verify_and_gc_keep_what_is_whole(store, capsys):
 
 
 def test_view_in_the_browser(store):
+    pytest.importorskip("neuroglancer", reason="pip install 'scutoid[web]'")
     from scutoid.views import web
 
     image = sc.Store(store)["gaussian"]
