@@ -39,6 +39,7 @@ LAYERS = (
         "spent",
         "stopping",
         "texts",
+        "zstd",
         "_version",
     ),
     ("progress",),

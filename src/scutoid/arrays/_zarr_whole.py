@@ -17,13 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.geometry import Roi
+from scutoid.zstd import decompress_into
 
 _TYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)).union(
     ["bool", "float16", "float32", "float64"]
 )
-_MAGIC = 0xFD2FB528
-_SINGLE_SEGMENT = 0b10_0000
-_DICTIONARY = 0b11
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,33 +94,8 @@ def whole_chunks(spec: Mapping[str, Any]) -> WholeChunks | None:
 
 def _decoded(content: bytes, voxels: NDArray[Any]) -> bool:
     """Decode a chunk into its voxels; False if it is not what was written."""
-    from numcodecs import zstd
-
-    if _content_size(content) != voxels.nbytes:
-        return False
     try:
-        zstd.decompress(content, voxels)
+        decompress_into(content, voxels)
     except (RuntimeError, ValueError):
         return False
     return voxels.dtype != bool or int(voxels.view(np.uint8).max()) <= 1
-
-
-def _content_size(frame: bytes) -> int | None:
-    """Return the bytes that a frame of zstd says it holds (RFC 8878, 3.1.1.1); None: it does not.
-
-    Examples
-    --------
-    >>> from numcodecs import zstd
-    >>> _content_size(zstd.compress(bytes(1000))), _content_size(b"anything else")
-    (1000, None)
-    """
-    if int.from_bytes(frame[:4], "little") != _MAGIC or len(frame) < 5:
-        return None
-    descriptor = frame[4]
-    is_single = bool(descriptor & _SINGLE_SEGMENT)
-    n_bytes = 2 ** (descriptor >> 6)
-    if descriptor & _DICTIONARY or (n_bytes == 1 and not is_single):
-        return None
-    at = 5 if is_single else 6  # without the size of a window
-    size = int.from_bytes(frame[at : at + n_bytes], "little")
-    return size + 256 if n_bytes == 2 else size

@@ -30,6 +30,7 @@ from scutoid.store._columns import (
 )
 from scutoid.store._damage import reading
 from scutoid.texts import parse_json
+from scutoid.zstd import compress, decompress_into
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,9 +147,7 @@ def _compressed(array: NDArray[Any]) -> tuple[str, bytes]:
     raw = array.tobytes()
     if len(raw) < _MIN_COMPRESSED:
         return "raw", raw
-    from numcodecs import zstd  # a quarter of the memory that pyarrow takes, in each worker
-
-    content: bytes = zstd.compress(raw, 1)
+    content = compress(raw, 1)
     return ("zstd", content) if len(content) < 0.9 * len(raw) else ("raw", raw)
 
 
@@ -159,10 +158,8 @@ def _decompressed(
     if nbytes > _SMALL and nbytes > free_memory():
         raise MemoryError(f"{nbytes} bytes, for an array of shape {shape}")
     if codec == "zstd":
-        from numcodecs import zstd
-
         array = np.zeros(shape, dtype)
-        zstd.decompress(content, array.reshape(-1).view(np.uint8))
+        decompress_into(content, array)
         return array
     if codec != "raw":
         raise ValueError(f"unknown codec {codec!r}")
