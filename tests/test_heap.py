@@ -12,16 +12,22 @@ import pytest
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's malloc")
 
 COUNT = """
-import ctypes, sys, threading
+import ctypes, re, sys, threading
 import numpy as np
 
-def count_heaps(folder):
+def info(folder):
     libc = ctypes.CDLL(None)
     libc.fopen.restype = ctypes.c_void_p
     file = ctypes.c_void_p(libc.fopen(f"{folder}/info.xml".encode(), b"w"))
     libc.malloc_info(0, file)
     libc.fclose(file)
-    return open(f"{folder}/info.xml").read().count("<heap nr=")
+    return open(f"{folder}/info.xml").read()
+
+def count_heaps(folder):
+    return info(folder).count("<heap nr=")
+
+def count_mapped(folder):
+    return int(re.search('type="mmap" count="([0-9]+)"', info(folder))[1])
 """
 THREADS = """
 from scutoid.heap import share_one_heap
@@ -50,10 +56,22 @@ print(count_heaps(sys.argv[1]))
 """
 
 
+BLOCKS = """
+from scutoid.heap import share_one_heap
+share_one_heap()
+before = count_mapped(sys.argv[1])
+block = np.ones(2**24, "uint8")
+print(count_mapped(sys.argv[1]) - before)
+"""
+
+
 def said(code, folder, **variables):
     """What a new process says; libraries start no threads of their own."""
-    names = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
-    own = {name: value for name, value in os.environ.items() if name not in names}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MALLOC_") and name != "GLIBC_TUNABLES"
+    }
     done = subprocess.run(
         [sys.executable, "-c", COUNT + code, folder],
         env=own | {"OPENBLAS_NUM_THREADS": "1"} | variables,
@@ -70,6 +88,23 @@ def test_threads_that_start_share_one_heap(tmp_path):
 
 def test_what_the_environment_says_of_heaps_holds(tmp_path):
     assert said(THREADS, tmp_path, MALLOC_ARENA_MAX="3") == 3
+
+
+def test_blocks_lie_in_the_heap_from_the_first_on(tmp_path):
+    assert said(BLOCKS, tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"MALLOC_MMAP_THRESHOLD_": "100000"},
+        {"MALLOC_TRIM_THRESHOLD_": "100000"},
+        {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=100000"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_what_the_environment_says_of_sizes_holds(variables, tmp_path):
+    assert said(BLOCKS, tmp_path, **variables) == 1
 
 
 def test_a_run_in_threads_leaves_one_heap(tmp_path):
@@ -113,8 +148,6 @@ KEEPS = "from scutoid.heap import keep_freed_memory; keep_freed_memory()"
 
 
 def test_memory_that_was_freed_serves_the_next_arrays(tmp_path):
-    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
-    assert not any(name in os.environ for name in names)
     cleared, kept = said(ARRAYS.format(""), tmp_path), said(ARRAYS.format(KEEPS), tmp_path)
     assert kept < 100 < cleared
 
