@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import scutoid as sc
-from scutoid.arrays import ImageSpec, Limits
+from scutoid.arrays import ImageSpec, Limits, _limits
 
 
 def windows(path):
@@ -47,6 +47,23 @@ def test_a_result_has_the_window_of_its_data(tmp_path, dtype):
     top = float(array.max())
     path = stored(sc.open(array), tmp_path, block=(32, 64, 64))
     assert windows(path) == [(0, top, 0, top)]
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_mask_is_shown_from_0_to_1_and_not_read_for_it(tmp_path, monkeypatch, value):
+    read, opened = [], _limits.open_source
+
+    def noted(place):
+        source = opened(place)
+        monkeypatch.setattr(type(source), "read", lambda *given: read.append(given))
+        return source
+
+    mask = sc.open(np.full((4, 8, 8), value))
+    monkeypatch.setattr(_limits, "open_source", noted)
+    run = sc.run(same(mask), store=tmp_path, executor="serial", check_halo=False, report=False)
+    [path] = run.store.glob("same/*/image.ome.zarr")
+    assert windows(path) == [(0, 1, 0, 1)]
+    assert not read
 
 
 def test_so_has_one_that_is_read_in_parts(tmp_path):

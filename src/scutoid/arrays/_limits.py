@@ -60,9 +60,10 @@ class Limits:
 
     @classmethod
     def of(cls, spec: ImageSpec) -> Self:
-        """Begin with no voxel of an image."""
+        """Begin with no voxel of an image; of a mask 0 and 1, whatever it holds."""
         n_channels = spec.shape[spec.axes.index("c")] if "c" in spec.axes else 1
-        return cls(spec.axes, np.full(n_channels, np.nan), np.full(n_channels, np.nan))
+        low, high = (0.0, 1.0) if spec.dtype.kind == "b" else (np.nan, np.nan)
+        return cls(spec.axes, np.full(n_channels, low), np.full(n_channels, high))
 
     def add(self, voxels: NDArray[Any], start: Sequence[int]) -> None:
         """Take in a region of the image that begins at `start`."""
@@ -194,6 +195,8 @@ def _sampled(
     """Return the limits of a sample of the voxels."""
     spec = source.spec
     limits = Limits.of(spec)
+    if spec.dtype.kind == "b":
+        return limits
     budget = min(max(spec.size * spec.dtype.itemsize // _SHARE, _LEAST), _MOST)
     levels = shard_levels(path)
     chunks = _chunks_in(levels[0], spec, tuple(source.chunks), sizes) if levels else None
