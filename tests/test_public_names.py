@@ -87,20 +87,19 @@ INTERNAL = {
         bin_centers bounded_distance by_order by_region cells_per_object check_cell_size
         check_factors check_in_float64 check_mask_type check_method check_tiling
         checked_connectivity coarse_means coarse_range coarse_shape components_seen Contingency
-        contrast_limits count_digits count_floats count_overlaps decode_halo_runs Digits
-        dilate_mask downsample encode_halo_runs erode_mask faces field_of_view find_components
-        find_spots float_histogram flood_parts Footprint footprint_array footprint_shape
+        contrast_limits count_digits count_floats count_overlaps decode_halo_runs Digits dilate_mask
+        downsample encode_halo_runs erode_mask faces field_of_view find_components find_spots
+        float_histogram flood_parts flood_sparse Footprint footprint_array footprint_shape
         global_first grey_opening Groups h_reconstruction highest_within Histogram histogram_of
-        IntensityStats interpolate_coarse is_above is_in_float64 label_components
-        LARGEST_IN_FLOAT64 li_from_histogram li_level li_window LiWindow local_maxima
-        lookup_table Match match_pieces matching_scores maximum_candidates Measure measure_block
-        median_filter merge_blocks merge_digits merge_floats merge_histograms merge_region_sums
-        merge_regions MergedLabels Model narrow Narrowed nearest_voxels number_unions
-        ObjectPairs otsu_from_histogram outlines Overlaps pairs_within parts_seen
-        percentile_from_histogram percentile_passes predict_tiles region_columns region_sums
-        RegionStats RegionTree renumber_regions renumbered shape_columns SHAPES spot_reach
-        spot_response SpotMethod Spots Tiling triangle_from_histogram value_range watershed
-        voxel_sums
+        IntensityStats interpolate_coarse is_above is_in_float64 label_components LARGEST_IN_FLOAT64
+        li_from_histogram li_level li_window LiWindow local_maxima lookup_table Match match_pieces
+        matching_scores maximum_candidates Measure measure_block median_filter merge_blocks
+        merge_digits merge_floats merge_histograms merge_region_sums merge_regions MergedLabels
+        Model narrow Narrowed nearest_voxels number_unions ObjectPairs otsu_from_histogram outlines
+        Overlaps pairs_within parts_seen percentile_from_histogram percentile_passes predict_tiles
+        region_columns region_sums RegionStats RegionTree renumber_regions renumbered shape_columns
+        SHAPES sparse_distance sparse_parts SparseArray SparseParts spot_reach spot_response
+        SpotMethod Spots Tiling triangle_from_histogram value_range voxel_sums VoxelSums watershed
     """,
     "scutoid.executors": """
         check_executor check_ready computing_there CONNECTION_VARIABLE current_worker
@@ -138,14 +137,12 @@ INTERNAL = {
         version_notes bring bring_all CopiedResult is_left_at_url url_of_copy
     """,
     "scutoid.steps": """
-        blockwise CallOptions check_halo check_names check_units Collection debug Described export
-        Files Finds gather HaloCheck Image ImageRef Images injected is_lazy Length level_sources
-        LooksUp making
-        open open_folder OutputGrid own_columns Parts read_parameters save_parameters per_member
-        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Renumbers
-        Run run
-        run_share RunStep Step step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values
-        with_draft with_given with_options
+        blockwise CallOptions check_halo check_names check_units Collection Cropped debug Described
+        export Files Finds gather HaloCheck Image ImageRef Images injected is_lazy Length
+        level_sources LooksUp making open open_folder OutputGrid own_columns Parts read_parameters
+        save_parameters per_member Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed
+        remedy_for_image Renumbers Run run run_share RunStep Step step Store Table Tables TIME_UNIT
+        TypedCall um UNIT Value Values with_draft with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field bias_field

@@ -51,7 +51,7 @@ def assert_same_bits(found, expected) -> None:
 @settings(max_examples=150)
 def test_equals_scipy_where_lengths_are_counted(mask, max_distance, data) -> None:
     sampling = data.draw(st.none() | st.tuples(*[st.sampled_from(SIZES)] * mask.ndim))
-    assert _near._Scale.of(max_distance, sampling or (1,) * mask.ndim) is not None
+    assert _near.Scale.of(max_distance, sampling or (1,) * mask.ndim) is not None
     found = bounded_distance(mask, max_distance, sampling)
     assert_same_bits(found, by_scipy(mask, max_distance, sampling))
 

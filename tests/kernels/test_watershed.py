@@ -96,7 +96,7 @@ def test_parts_that_are_flooded_in_their_boxes_equal_the_reference(case, dtype, 
     image, *others = case
     image = image.astype(dtype)
     # As if a call took no time, and looked for in slabs of a few voxels
-    with mock.patch.multiple(_watershed, _CALL=-(2**20), _VOXELS=7):
+    with mock.patch.multiple(_watershed, CALL=-(2**20), _VOXELS=7):
         found = watershed(image, *others, descending=turned)
     values = -image.astype("f8") if turned else image
     np.testing.assert_array_equal(found, reference_watershed(values, *others))

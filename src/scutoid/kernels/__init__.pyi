@@ -92,9 +92,12 @@ from ._seams import (
     number_unions,
 )
 from ._shapes import SHAPES, shape_columns
+from ._sparse import SparseArray
+from ._sparse_near import sparse_distance
+from ._sparse_watershed import SparseParts, flood_sparse, sparse_parts
 from ._spots import SpotMethod, Spots, find_spots, spot_reach, spot_response
 from ._tiles import Model, Tiling, check_tiling, field_of_view, predict_tiles
-from ._voxel_sums import voxel_sums
+from ._voxel_sums import VoxelSums, voxel_sums
 from ._watershed import (
     components_seen,
     flood_parts,
@@ -130,9 +133,12 @@ __all__ = [
     "Overlaps",
     "RegionStats",
     "RegionTree",
+    "SparseArray",
+    "SparseParts",
     "SpotMethod",
     "Spots",
     "Tiling",
+    "VoxelSums",
     "affine",
     "agreement_scores",
     "agreement_sums",
@@ -170,6 +176,7 @@ __all__ = [
     "find_spots",
     "float_histogram",
     "flood_parts",
+    "flood_sparse",
     "footprint_array",
     "footprint_shape",
     "global_first",
@@ -213,6 +220,8 @@ __all__ = [
     "renumber_regions",
     "renumbered",
     "shape_columns",
+    "sparse_distance",
+    "sparse_parts",
     "spot_reach",
     "spot_response",
     "triangle_from_histogram",

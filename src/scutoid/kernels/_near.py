@@ -65,7 +65,7 @@ def bounded_distance(
     >>> bounded_distance(np.array([False, True, True, True, True]), 2.5).tolist()
     [0.0, 1.0, 2.0, 2.5, 2.5]
     """
-    scale = _Scale.of(max_distance, sampling or (1.0,) * inside.ndim)
+    scale = Scale.of(max_distance, sampling or (1.0,) * inside.ndim)
     if scale is None or not inside.ndim or inside.size < _SMALL:
         return _of_scipy(inside, max_distance, sampling).astype(dtype, copy=False)
     squares = np.empty(inside.shape, scale.dtype)
@@ -73,7 +73,7 @@ def bounded_distance(
         return squares.astype(dtype)
     _count_first(inside, squares, scale)
     for axis in range(1, inside.ndim):
-        _take_least(squares, axis, scale)
+        take_least(squares, axis, scale)
     if squares.dtype == np.uint16:
         roots = scale.root_of(np.arange(scale.most + 1), max_distance)
         return apply_lookup(roots.astype(dtype), squares)
@@ -95,7 +95,7 @@ def _of_scipy(
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
+class Scale:
     """Lengths in whole units."""
 
     unit: float
@@ -122,7 +122,7 @@ class _Scale:
         return np.minimum(roots, max_distance, out=roots)
 
     @classmethod
-    def of(cls, max_distance: float, sampling: Sequence[float]) -> _Scale | None:
+    def of(cls, max_distance: float, sampling: Sequence[float]) -> Scale | None:
         """Return the scale of sizes, or None where scipy's way is exact or faster."""
         exact = [Fraction(float(size)) for size in sampling]
         divisor = max(size.denominator for size in exact)
@@ -149,7 +149,7 @@ def _root(square: int, unit: Fraction) -> float:
     return math.sqrt(square * float(unit) ** 2)
 
 
-def _count_first(inside: NDArray[np.bool_], squares: NDArray[Any], scale: _Scale) -> None:
+def _count_first(inside: NDArray[np.bool_], squares: NDArray[Any], scale: Scale) -> None:
     """Put the squared distance along the first axis into `squares`."""
     if inside.ndim == 1:
         inside, squares = inside[:, np.newaxis], squares[:, np.newaxis]
@@ -168,7 +168,7 @@ def _count_first(inside: NDArray[np.bool_], squares: NDArray[Any], scale: _Scale
         part[...] = table[part]
 
 
-def _take_least(squares: NDArray[Any], axis: int, scale: _Scale) -> None:
+def take_least(squares: NDArray[Any], axis: int, scale: Scale) -> None:
     """Take the least sum of the square at each voxel along an axis and the square of its way."""
     shape = squares.shape
     n_rows, edge, inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
@@ -183,7 +183,7 @@ def _take_least(squares: NDArray[Any], axis: int, scale: _Scale) -> None:
             _least_of(part, reach, axis, scale)
 
 
-def _least_of(part: NDArray[Any], reach: int, axis: int, scale: _Scale) -> None:
+def _least_of(part: NDArray[Any], reach: int, axis: int, scale: Scale) -> None:
     highest = int(part.max())
     if not highest:
         return

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 _WORDS = 2**14
 """Words of a piece: what a core's own cache holds with the numbers beside it."""
 _BYTES = 8
+_PIECE = _WORDS * _BYTES
 _AT_ONCE = 8
 """Pieces that are summed by one call."""
 _SWAPPED = np.dtype(np.uint64).newbyteorder()
@@ -72,6 +73,43 @@ def voxel_sums(array: NDArray[Any]) -> NDArray[np.uint64]:
     if n_whole < len(sums):
         _sum(words[n_whole * _WORDS :].reshape(1, -1), sums[n_whole:])
     return sums
+
+
+class VoxelSums:
+    """The sums of an array that comes in parts, each behind the one before in C order.
+
+    Examples
+    --------
+    >>> sums, array = VoxelSums(), np.arange(70000).reshape(7, 10000)
+    >>> sums.add(array[:3])
+    >>> sums.add(array[3:])
+    >>> sums.end() == voxel_sums(array).tobytes()
+    True
+    """
+
+    def __init__(self) -> None:
+        self._sums: list[NDArray[np.uint64]] = []
+        self._rest = np.zeros(0, np.uint8)
+
+    def add(self, part: NDArray[Any]) -> None:
+        """Add voxels."""
+        content = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
+        if len(self._rest):
+            missing = _PIECE - len(self._rest)
+            self._rest = np.concatenate([self._rest, content[:missing]])
+            content = content[missing:]
+            if len(self._rest) < _PIECE:
+                return
+            self._sums.append(voxel_sums(self._rest))
+        n_whole = len(content) // _PIECE * _PIECE
+        if n_whole:
+            self._sums.append(voxel_sums(content[:n_whole]))
+        self._rest = content[n_whole:].copy()
+
+    def end(self) -> bytes:
+        """Return the bytes of what `voxel_sums` returns for the whole array."""
+        found = [*self._sums, voxel_sums(self._rest)]
+        return b"".join(sums.tobytes() for sums in found)
 
 
 def _sum(pieces: NDArray[np.uint64], sums: NDArray[np.uint64]) -> None:

@@ -32,7 +32,7 @@ from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._components import apply_lookup, checked_connectivity, find_components
 from scutoid.kernels._slabs import replace_by_components
 
-_CALL = 2**13
+CALL = 2**13
 """Voxels that are flooded in the time that one more call of scikit-image takes."""
 _VOXELS = 2**21
 """Voxels of which the numbers of parts are looked at together."""
@@ -149,7 +149,7 @@ def flood_parts(
     chosen = np.unique(number[labels != table[number]])
     flooded_in = []
     for box, within in _boxes(parts, chosen, n_parts):
-        found = _flooded(image[box], seeds[box], within, hops, descending=descending)
+        found = flood_box(image[box], seeds[box], within, hops, descending=descending)
         flooded_in.append((box, np.packbits(within), within.shape, found))
     flooded = apply_lookup(table, parts, in_place=True)
     for box, bits, shape, found in flooded_in:
@@ -166,7 +166,7 @@ def _boxes(
         return iter(())
     low, high = _extents(parts, chosen, n_parts)
     all_of_them = high.max(axis=0) - low.min(axis=0)
-    if np.prod(high - low, axis=1).sum() + len(chosen) * _CALL < np.prod(all_of_them):
+    if np.prod(high - low, axis=1).sum() + len(chosen) * CALL < np.prod(all_of_them):
         boxes = (tuple(map(slice, *ends)) for ends in zip(low, high, strict=True))
         return ((box, parts[box] == part) for box, part in zip(boxes, chosen, strict=True))
     is_chosen = np.zeros(n_parts + 1, bool)
@@ -198,7 +198,7 @@ def _extents(
     return low, high
 
 
-def _flooded(
+def flood_box(
     image: NDArray[Any],
     seeds: NDArray[Any],
     inside: NDArray[np.bool_],
@@ -370,16 +370,27 @@ def _checked(
             place="watershed",
             remedy="crop them first",
         )
-    if seeds.dtype.kind not in "biu":
-        raise ParameterError("seeds are integers", value=f"dtype {seeds.dtype}", place="seeds")
-    if image.dtype.kind not in "biuf" or _has_nan(image):
+    check_flooded(image.dtype, seeds.dtype, has_nan=_has_nan(image))
+    return hops
+
+
+def check_flooded(image: np.dtype[Any], seeds: np.dtype[Any], *, has_nan: bool) -> None:
+    """Refuse an image without an order, and seeds that are no numbers.
+
+    Raises
+    ------
+    ParameterError
+        If it is one of these.
+    """
+    if seeds.kind not in "biu":
+        raise ParameterError("seeds are integers", value=f"dtype {seeds}", place="seeds")
+    if image.kind not in "biuf" or has_nan:
         raise ParameterError(
             "an image to flood has values with an order",
-            value=f"dtype {image.dtype}, or NaN",
+            value=f"dtype {image}, or NaN",
             place="image",
             remedy="replace NaN first, by numpy.nan_to_num, or mask it with a number in its place",
         )
-    return hops
 
 
 def _has_nan(image: NDArray[Any]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+from scutoid.kernels import SparseArray
 from scutoid.steps import Step, StepBlock
 
 Slices = tuple[slice, ...]
@@ -17,6 +19,20 @@ def unpadded(made: _S) -> _S:
     Its halo may be wider than the image still, and its key is that of the step that pads.
     """
     return type(made)(replace(made.spec, pads=False))
+
+
+def sparse(made: _S, **inputs: str) -> _S:
+    """Give a step some inputs as a `SparseArray` in large blocks; its key stays as it is.
+
+    Inputs are named in the order in which they are read, and of each what it has: its "values", its
+    "places", or the values at the places of the input of this name.
+    """
+    return type(made)(replace(made.spec, sparse=inputs))
+
+
+def are_sparse(given: Sequence[object]) -> TypeGuard[Sequence[SparseArray]]:
+    """Tell whether the images of a block come so: all of them do, or none."""
+    return all(isinstance(each, SparseArray) for each in given)
 
 
 def image_part(block: StepBlock) -> tuple[Slices, Slices, list[tuple[bool, bool]]]:

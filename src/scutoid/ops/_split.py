@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
+from scutoid.kernels import SparseArray
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
-from scutoid.ops._extent import unpadded
+from scutoid.ops._extent import image_part, sparse, unpadded
 from scutoid.ops._inputs import check_real
 from scutoid.ops._label import label, label_apply, label_merge, label_pieces
 from scutoid.ops._maxima import local_maxima
@@ -34,6 +35,7 @@ from scutoid.ops._watershed import (
 )
 from scutoid.steps import (
     CallOptions,
+    Cropped,
     Image,
     Images,
     StepBlock,
@@ -236,7 +238,6 @@ def split_touching(
     return objects, watershed_report(labels_cut(objects, components, **reach))
 
 
-@unpadded
 @blockwise(
     halo=lambda max_extent: max_extent,
     border=0,
@@ -246,12 +247,12 @@ def split_touching(
     threadsafe=True,
 )
 def distance_within(
-    mask: Array,
+    mask: Array | SparseArray,
     *,
     max_extent: int,
     voxel_size: Sequence[float] | None = injected,
     block: StepBlock = injected,
-) -> NDArray[np.float32]:
+) -> NDArray[np.float32] | Cropped:
     """Measure how far voxels lie from the background, as far as every block sees it.
 
     No voxel of a component that `max_extent` holds lies further away: along an axis on which the
@@ -262,5 +263,12 @@ def distance_within(
     longer = [size for size, length in zip(sizes, lengths, strict=True) if length > max_extent]
     everything = sum(size * length for size, length in zip(sizes, lengths, strict=True))
     limit = max_extent * min(longer) if longer else max(everything, *sizes)  # of no voxels too
+    if isinstance(mask, SparseArray):
+        kernels.check_mask_type(mask.dtype, "split_touching")
+        _, inner, _ = image_part(block)
+        return Cropped(kernels.sparse_distance(mask, inner, limit, voxel_size, np.float32))
     inside = kernels.as_foreground(mask, "split_touching")
     return kernels.bounded_distance(inside, limit, voxel_size, np.float32)
+
+
+distance_within = sparse(unpadded(distance_within), mask="places")

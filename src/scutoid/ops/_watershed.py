@@ -20,15 +20,16 @@ import numpy as np
 
 from scutoid import kernels
 from scutoid.errors import ParameterError, StepError
-from scutoid.kernels import check_mask_type
+from scutoid.kernels import SparseArray, check_mask_type
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
-from scutoid.ops._extent import image_part, unpadded
+from scutoid.ops._extent import are_sparse, image_part, sparse, unpadded
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._times import times_as_array, times_of_part, with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays, ImageLike
 from scutoid.steps import (
     BlockParts,
     CallOptions,
+    Cropped,
     Image,
     Images,
     StepBlock,
@@ -241,22 +242,24 @@ def check_extent(voxels: object, place: str, *, name: str = "max_extent") -> Non
         raise ParameterError(f"{name} is a number of voxels, 1 or more", value=voxels, place=place)
 
 
-def _check_seeds(seeds: Array) -> None:
-    if seeds.dtype.kind == "i" and seeds.size and seeds.min() < 0:
+def _check_seeds(seeds: Array | SparseArray) -> None:
+    held = seeds.held if isinstance(seeds, SparseArray) else (seeds,)
+    signed = (values for values in held if values.dtype.kind == "i")
+    least = min((int(values.min(initial=0)) for values in signed), default=0)
+    if least < 0:
         raise ParameterError(
             "seeds are 0 or more",
-            value=int(seeds.min()),
+            value=least,
             place="watershed",
             remedy="set what is no seed to 0 first",
         )
 
 
 def _check_mask(mask: object) -> None:
-    if isinstance(mask, (Image, np.ndarray)):
+    if isinstance(mask, (Image, np.ndarray, SparseArray)):
         check_mask_type(mask.dtype, "watershed")
 
 
-@unpadded
 @blockwise(
     halo=lambda max_extent: max_extent,
     border=0,
@@ -276,21 +279,34 @@ def watershed_step(
     descending: bool = False,
     unreached: int = 0,
     block: StepBlock = injected,
-) -> Array:
+) -> Array | Cropped:
     """Flood one block; `unreached` is written where the mask is and no flood comes."""
     _check_seeds(seeds)
     _check_mask(mask)
     _, inner, goes_on = image_part(block)
+
+    def check_exact(n_voxels: int) -> None:
+        if exact and n_voxels:
+            raise StepError(
+                f"a component of the mask extends over {max_extent} voxels at most, to be exact",
+                value=f"a larger one, with {n_voxels} voxels in block {block.index}",
+                place="watershed(exact=True)",
+                remedy="give a larger max_extent=, or part the mask",
+            )
+
+    given = image, seeds, mask
+    if are_sparse(given):
+        heights, planted, inside = given
+        held = kernels.sparse_parts(inside, inner, goes_on, connectivity)
+        check_exact(held.count_inner(held.is_cut) if exact else 0)
+        flooded = kernels.flood_sparse(
+            heights, planted, held, connectivity, descending=descending, unreached=unreached
+        )
+        return Cropped(flooded)
     where = np.ones(image.shape, bool) if mask is None else mask
     parts, reaches, is_cut = kernels.parts_seen(where, inner, goes_on, connectivity, in_place=True)
-    if exact and (reaches & is_cut).any():
-        n_voxels = int(np.count_nonzero(kernels.apply_lookup(is_cut, parts[inner])))
-        raise StepError(
-            f"a component of the mask extends over {max_extent} voxels at most, to be exact",
-            value=f"a larger one, with {n_voxels} voxels in block {block.index}",
-            place="watershed(exact=True)",
-            remedy="give a larger max_extent=, or part the mask",
-        )
+    if exact:
+        check_exact(int(np.count_nonzero(kernels.apply_lookup(is_cut, parts[inner]))))
     return kernels.flood_parts(
         image,
         seeds,
@@ -302,7 +318,9 @@ def watershed_step(
     )
 
 
-watershed_step = watershed_step.options(name="watershed")
+watershed_step = sparse(
+    unpadded(watershed_step), mask="places", image="mask", seeds="values"
+).options(name="watershed")
 
 
 @unpadded

@@ -1,6 +1,7 @@
 from .compute import TIME_UNIT, UNIT, BlockParts, check_names, check_units, own_columns
 from .declaration import (
     CallOptions,
+    Cropped,
     Finds,
     Length,
     LooksUp,
@@ -53,6 +54,7 @@ __all__ = [
     "BlockParts",
     "CallOptions",
     "Collection",
+    "Cropped",
     "Described",
     "Files",
     "Finds",

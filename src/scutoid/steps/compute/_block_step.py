@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from scutoid.arrays import Readable, TimeScale, pad_to
 from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.kernels import SparseArray
 from scutoid.spent import spending
 from scutoid.steps.compute._calling import call, check_parts, unpack, wrong_shape
 from scutoid.steps.compute._fitted import fitted, image_of
+from scutoid.steps.compute._held import taken
+from scutoid.steps.compute._sparse_inputs import sparse_inputs
 from scutoid.steps.compute._tables import with_index
-from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec, own
+from scutoid.steps.declaration import NEIGHBOURS, Cropped, StepBlock, StepSpec, own
 from scutoid.steps.layout import Layout, chosen_blocks
 
 
@@ -136,8 +140,11 @@ class BlockStep:
         written: Readable | None = None,
     ) -> tuple[object, ...]:
         """Compute one block, as `compute` does."""
+        sparse = self._sparse(inputs, block)
         arrays = [
-            self._read(position, source, block)  # type: ignore[arg-type]
+            sparse[position]
+            if position in sparse
+            else self._read(position, source, block)  # type: ignore[arg-type]
             if position < len(self.layout.inputs) and self.layout.inputs[position]
             else own(source)
             for position, source in enumerate(inputs)
@@ -165,7 +172,7 @@ class BlockStep:
         shapes = [
             array.shape
             for array, placed in zip(arrays, layout.inputs, strict=True)
-            if placed and isinstance(array, np.ndarray)
+            if placed and isinstance(array, (np.ndarray, SparseArray))
         ]
         return tuple(map(max, zip(*shapes, strict=True)))  # an axis that an image lacks is 1 there
 
@@ -188,6 +195,16 @@ class BlockStep:
         seen = seen.reshape(seen.shape[len(layout.iterated) :])
         whole = tuple(slice(None) if a in kept else None for a in layout.function_axes)
         return seen[whole]
+
+    def _sparse(self, inputs: Sequence[object], block: StepBlock) -> dict[int, SparseArray]:
+        """Return those inputs that are held sparsely, read now or for the digest of the block."""
+        found: dict[int, SparseArray] = {}
+        for each in sparse_inputs(self.spec, self.layout, inputs, block):
+            source: Any = inputs[each.position]
+            read = partial(each.read, self.layout, source, block, found)
+            place = each, self.layout.source(each.position, block.write_roi)
+            found[each.position] = taken(source, place, read)
+        return found
 
     def _read(self, position: int, source: Readable, block: StepBlock) -> NDArray[Any]:
         layout = self.layout
@@ -229,6 +246,11 @@ class BlockStep:
         layout = self.layout
         number = f", block {block.index}" if block.index >= 0 else ""
         place = f"step {self.spec.label!r}{number}, which writes {block.write_roi}"
+        returned = layout.returned_roi(block.write_roi)
+        if isinstance(item, Cropped):
+            item, returned = item.array, block.write_roi
+            lengths = dict(zip(layout.axes, returned.shape, strict=True))
+            shape = tuple(lengths.get(axis, 1) for axis in layout.function_axes)
         array = image_of(item, place)
         sizes = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
         fits = array.ndim == len(layout.returned_axes) and all(
@@ -246,7 +268,6 @@ class BlockStep:
                 place=place,
                 remedy="give dtype= to the decorator",
             )
-        returned = layout.returned_roi(block.write_roi)
         written = layout.from_function(array, returned, block.write_roi)
         if dtype is None:
             return written

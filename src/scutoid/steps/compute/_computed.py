@@ -55,6 +55,9 @@ class ComputedImage:
         Whether each block of the step's grid is read once, and as it is; then none is remembered.
     """
 
+    reads_at_once = True
+    """Parts of a region would be computed with halos of their own."""
+
     def __init__(
         self,
         given: BlockInputs,

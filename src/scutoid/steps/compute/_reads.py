@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from scutoid.arrays import Readable
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
-from scutoid.kernels import voxel_sums
+from scutoid.kernels import SparseArray, VoxelSums, voxel_sums
 from scutoid.same import Same
 from scutoid.spent import spending
 from scutoid.steps.compute._block_inputs import BlockInputs, Deferred
 from scutoid.steps.compute._computed import ComputedImage
 from scutoid.steps.compute._held import hold, taken
 from scutoid.steps.compute._parts import BlockParts
+from scutoid.steps.compute._sparse_inputs import sparse_inputs
 from scutoid.steps.declaration import ReadWhenAsked, StepBlock
 from scutoid.steps.layout import ViewSource
 
@@ -50,6 +51,11 @@ class RecalledImage:
 
     source: Readable
     """The image."""
+
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether it is dear to read a region part by part."""
+        return getattr(self.source, "reads_at_once", False)
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region, in the image's own voxels; the array is the caller's own."""
@@ -110,6 +116,7 @@ class _Reads:
     def block(self, given: BlockInputs, block: StepBlock) -> None:
         """Add what a block of a step gets."""
         layout = given.step.layout
+        self._sparse(given, block)
         for position, item in enumerate(given.inputs):
             if position < len(layout.inputs) and layout.inputs[position]:
                 self.image(item, layout.source(position, block.write_roi))  # type: ignore[arg-type]
@@ -119,6 +126,28 @@ class _Reads:
             if isinstance(value, Deferred):
                 self._note(name)
                 self._value(given, value, block, takes_block=False)
+
+    def _sparse(self, given: BlockInputs, block: StepBlock) -> None:
+        """Read what the function takes sparsely, and hold it so; what is digested is all of it."""
+        found: dict[int, SparseArray] = {}
+        spec, layout = given.step.spec, given.step.layout
+        for each in sparse_inputs(spec, layout, given.inputs, block):
+            source = given.inputs[each.position]
+            if not isinstance(source, RecalledImage):
+                raise _Unseen
+            roi = layout.source(each.position, block.write_roi)
+            sums = VoxelSums()
+            kinds: set[str] = set()
+
+            def seen(array: NDArray[Any], sums: VoxelSums = sums, kinds: set[str] = kinds) -> None:
+                sums.add(array)
+                kinds.add(array.dtype.str)
+
+            held = each.read(layout, source, block, found, seen)
+            found[each.position] = held
+            hold(source, (each, roi), held)
+            described = f"{kinds.pop()} {tuple(roi.shape)}"
+            self._sums[Same(source), roi] = described, sums.end()
 
     def image(self, source: Readable, roi: Roi) -> None:
         """Add what is read of an image."""

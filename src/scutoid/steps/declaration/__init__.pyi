@@ -1,5 +1,6 @@
 from ._block import StepBlock
 from ._copies import ReadWhenAsked, is_table
+from ._cropped import Cropped
 from ._drafts import DraftRole, Finds, LooksUp, Renumbers
 from ._length import Length, um
 from ._options import CallOptions, Options, ResultOptions
@@ -14,6 +15,7 @@ __all__ = [
     "NEIGHBOURS",
     "Border",
     "CallOptions",
+    "Cropped",
     "DraftRole",
     "Finds",
     "Length",

@@ -87,6 +87,10 @@ class StepSpec:
     """Whether a result from parts depends on all of the image, and not on objects alone."""
     draft: DraftRole | None = None
     """How it takes part in working at blocks before objects are numbered; no part of a key."""
+    sparse: Mapping[str, str] = field(default_factory=dict)
+    """Inputs that the function takes as a `SparseArray` where blocks are large, in the order in
+    which they are read: which "values" that are not 0 it has, just their "places", or the values at
+    the places of the input of this name; no part of a key."""
     merge: Callable[[Any, Any], object] | None = None
     """Joins the values of two parts of the image; associative."""
     finish: Callable[..., object] | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -455,6 +455,7 @@ class Evaluation:
 class _Altered:
     """An image whose voxels are changed as they are read."""
 
+    reads_at_once: ClassVar[bool] = True
     image: Readable
     change: Callable[[NDArray[Any]], NDArray[Any]]
 

@@ -156,6 +156,11 @@ class ViewSource:
     view: View
     """What is taken of it."""
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether a region is read as a whole: it may be cut otherwise than what lies beneath."""
+        return True
+
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region, in the view's own voxels."""
         return self.source.read(self.view.below(roi)).reshape(tuple(roi.shape))

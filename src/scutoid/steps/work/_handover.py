@@ -119,6 +119,11 @@ class HandedImage:
     handover: Handover
     """Where its blocks may be."""
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether it is dear to read a region part by part."""
+        return getattr(self.source, "reads_at_once", False)
+
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region, in the image's own voxels."""
         block = self.handover.take(roi)
