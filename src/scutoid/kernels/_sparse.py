@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_VOXELS = 2**21
+_VOXELS = 2**20
 """Of a slab: what is made of one takes some ten bytes a voxel."""
 
 
