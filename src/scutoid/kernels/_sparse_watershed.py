@@ -173,14 +173,16 @@ def flood_sparse(
         region = slab.part(parts.inner)
         first = region[0].start + slab.start - parts.inner[0].start
         into = flooded[first : first + region[0].stop - region[0].start]
-        into[...] = slab.spread(apply_lookup(table, numbers))[region]
+        places = slab.places
+        is_inner = _marked(slab, [region])[places]
+        into[places[region]] = apply_lookup(table, numbers[is_inner])
     counts = parts.counts()
     for number in np.flatnonzero(chosen & (counts > _GATHERED)).tolist():
         _flood_large(image, seeds, parts, number, flooded, hops, descending=descending)
     for rows in _gathered(image, seeds, parts, np.where(chosen, counts, 0)):
         for some, box in rows.boxes():
             found = rows.flood(some, box, hops, descending=descending)
-            _put(flooded, parts.inner, rows.coordinates[some], found)
+            _put(flooded, parts.inner, rows.coordinates[:, some], found)
     return flooded
 
 
@@ -191,9 +193,12 @@ def _put(
     labels: NDArray[Any],
 ) -> None:
     """Put labels at those of their places that lie in the block."""
-    low, high = ([getattr(side, end) for side in inner] for end in ("start", "stop"))
-    within = ((coordinates >= low) & (coordinates < high)).all(axis=1)
-    flooded[tuple((coordinates[within] - low).T)] = labels[within]
+    sides = list(zip(coordinates, inner, strict=True))
+    if all(side.start <= at.min() and at.max() < side.stop for at, side in sides):
+        flooded[tuple(at - side.start for at, side in sides)] = labels
+        return
+    within = np.logical_and.reduce([(at >= side.start) & (at < side.stop) for at, side in sides])
+    flooded[tuple(at[within] - side.start for at, side in sides)] = labels[within]
 
 
 def _flood_large(
@@ -268,12 +273,15 @@ def _labels_of_parts(
     return table, chosen
 
 
+_Rows = NDArray[np.int64] | slice
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gathered:
     """Voxels of some parts, those of a part together, in C order."""
 
     coordinates: NDArray[np.int32]
-    """Shape (n, ndim)."""
+    """Shape (ndim, n)."""
     values: NDArray[Any]
     """Of the image."""
     seeds: NDArray[Any]
@@ -281,17 +289,19 @@ class _Gathered:
     starts: NDArray[np.int64]
     """Where each part begins, and the end of the last."""
 
-    def boxes(self) -> Iterator[tuple[NDArray[np.int64], tuple[slice, ...]]]:
+    def boxes(self) -> Iterator[tuple[_Rows, tuple[slice, ...]]]:
         """Yield rows and the box that they are flooded in: one a part, or of many small ones."""
-        low = np.minimum.reduceat(self.coordinates, self.starts[:-1])
-        high = np.maximum.reduceat(self.coordinates, self.starts[:-1]) + 1
+        low = np.minimum.reduceat(self.coordinates, self.starts[:-1], axis=1).T.astype(np.int64)
+        high = np.maximum.reduceat(self.coordinates, self.starts[:-1], axis=1).T + np.int64(1)
         waiting = [np.arange(len(low))]
         while waiting:
             some = waiting.pop()
             first, stop = low[some].min(axis=0), high[some].max(axis=0)
             together = math.prod((stop - first).tolist())
             apart = int(np.prod(high[some] - low[some], axis=1).sum()) + len(some) * CALL
-            if len(some) == 1 or (together <= apart and together <= _TOGETHER):
+            if len(some) == 1:
+                yield slice(*self.starts[some[0] : some[0] + 2]), tuple(map(slice, first, stop))
+            elif together <= apart and together <= _TOGETHER:
                 rows = np.concatenate([np.arange(*self.starts[n : n + 2]) for n in some])
                 yield rows, tuple(map(slice, first, stop))
             elif together <= apart:
@@ -301,12 +311,13 @@ class _Gathered:
                 waiting += np.split(some, len(some))
 
     def flood(
-        self, rows: NDArray[np.int64], box: tuple[slice, ...], hops: int, *, descending: bool
+        self, rows: _Rows, box: tuple[slice, ...], hops: int, *, descending: bool
     ) -> NDArray[Any]:
         """Flood what some rows have in a box; return the label of each of them."""
         shape = [side.stop - side.start for side in box]
         places = np.ravel_multi_index(
-            tuple((self.coordinates[rows] - [side.start for side in box]).T), shape
+            tuple(at[rows] - side.start for at, side in zip(self.coordinates, box, strict=True)),
+            shape,
         )
         values, seeds = np.zeros(shape, self.values.dtype), np.zeros(shape, self.seeds.dtype)
         inside = np.zeros(shape, bool)
@@ -342,11 +353,13 @@ def _gather(
         is_one = which != 0
         if is_one.any():
             places = np.flatnonzero(slab.places)[is_one]
-            at = np.stack(np.unravel_index(places, slab.shape), axis=1).astype(np.int32)
-            at[:, 0] += slab.start
+            at = np.stack(
+                [along.astype(np.int32) for along in np.unravel_index(places, slab.shape)]
+            )
+            at[0] += slab.start
             there = planted.spread(labels).reshape(-1)[places]
             found.append((which[is_one], at, values[is_one], there))
-    which, at, heights, there = map(np.concatenate, zip(*found, strict=True))
+    which, at, heights, there = (np.concatenate(each, axis=-1) for each in zip(*found, strict=True))
     order = np.argsort(which, kind="stable")
     starts = np.searchsorted(which[order], np.arange(1, len(some) + 2))
-    return _Gathered(at[order], heights[order], there[order], starts)
+    return _Gathered(at[:, order], heights[order], there[order], starts)
