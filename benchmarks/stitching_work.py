@@ -42,10 +42,12 @@ def whole(side, place):
 
 
 def scutoid(side, place, executor):
-    """Blocks of the same shape, in two workers."""
+    """Blocks of the same shape, in two workers; a piece that lies within another is of it."""
     import scutoid as sc
 
-    found = sc.stitch(sc.open(volume(side), axes="zyx"), segment=segment, halo=HALO)
+    found = sc.stitch(
+        sc.open(volume(side), axes="zyx"), segment=segment, halo=HALO, match="containment"
+    )
     sc.run(found, store=place / "store", workers=2, executor=executor, block=CHUNK)
 
 
