@@ -42,12 +42,10 @@ def whole(side, place):
 
 
 def scutoid(side, place, executor):
-    """Blocks of the same shape, in two workers; a piece that lies within another is of it."""
+    """Blocks of the same shape, in two workers."""
     import scutoid as sc
 
-    found = sc.stitch(
-        sc.open(volume(side), axes="zyx"), segment=segment, halo=HALO, match="containment"
-    )
+    found = sc.stitch(sc.open(volume(side), axes="zyx"), segment=segment, halo=HALO)
     sc.run(found, store=place / "store", workers=2, executor=executor, block=CHUNK)
 
 
