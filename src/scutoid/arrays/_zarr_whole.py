@@ -118,7 +118,7 @@ class ShardedChunks(WholeChunks):
 
 def _checked(content: bytes) -> bytes | None:
     """Return what stands before a checksum; None where it is that of something else."""
-    from google_crc32c import value as crc32c  # zarr's
+    from google_crc32c import value as crc32c
 
     own, crc = content[:-_CRC], content[-_CRC:]
     return own if crc32c(own) == int.from_bytes(crc, "little") else None
