@@ -127,6 +127,23 @@ print(json.dumps(loaded))
     assert ({"scipy", "pandas", "pyarrow"} | readers).isdisjoint(in_fresh_python(code))
 
 
+def test_a_run_in_threads_that_auto_has_chosen_loads_nothing_of_processes():
+    code = """
+import json, sys, tempfile
+import numpy as np
+import scutoid as sc
+
+mask = sc.threshold(sc.open(np.ones((1100, 1000))), level=0.5)
+with tempfile.TemporaryDirectory() as folder:
+    sc.run(mask, store=folder)
+print(json.dumps(sorted(sys.modules)))
+"""
+    loaded = in_fresh_python(code)
+    assert "scutoid.executors._threads" in loaded
+    processes = {"scutoid.executors._processes", "scutoid.executors._worker"}
+    assert {"multiprocessing", *processes}.isdisjoint(loaded)
+
+
 # What a run loads that finds all of its results: no reader, no worker, no engine of blocks
 NOT_LOADED_WARM = NOT_LOADED | {
     "asyncio", "http", "multiprocessing", "ssl", "tomllib",

@@ -13,3 +13,5 @@ OURS: Mapping[str, str] = {
     "dask": "scutoid.executors._dask:DaskExecutor",
 }
 """Where the class of each executor is; no preset can have one of these names."""
+BEGINS_ANYWHERE = frozenset(OURS) - {"dask"}
+"""Those that can begin in any process: nobody has to load them to ask."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from scutoid.errors import ParameterError
-from scutoid.executors._ours import OURS
+from scutoid.executors._ours import BEGINS_ANYWHERE, OURS
 from scutoid.executors._presets import KINDS, Preset, find_preset, own_presets, preset_file
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def check_ready(executor: object) -> None:
     WorkerError
         If the commands of its batch system are not there.
     """
+    if isinstance(executor, str) and executor in BEGINS_ANYWHERE:
+        return
     check = getattr(find_executor(executor), "check_ready", None)
     if check is not None:
         check()
