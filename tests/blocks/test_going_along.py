@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scutoid.blocks import BlockGrid, BlockTask, Scheduler, run_blocks
+from scutoid.blocks import BlockGrid, BlockStatus, BlockTask, Scheduler, run_blocks
 from scutoid.blocks._batch_sizer import BatchSizer
+from scutoid.blocks._budget import Budget
+from scutoid.blocks._dispatch import Dispatcher
 from scutoid.errors import SourceError
 from scutoid.geometry import Roi
 
@@ -223,3 +225,35 @@ def test_a_batch_with_others_behind_it_takes_as_long_as_one_of_each():
     n_alone = alone.size(10_000, 2)
     assert alone.size(10_000, 2, behind=[behind]) == n_alone
     assert alone.size(10_000, 2, behind=[behind, behind]) == n_alone
+
+
+def test_a_task_whose_cost_is_not_known_is_not_left_behind_by_workers_that_are_always_busy():
+    n = 400
+    tasks = [BlockTask("a", nothing, row(n), is_here=yes)]
+    for name in "bc":
+        tasks.append(BlockTask(name, nothing, row(n), after=(tasks[-1],), is_here=yes))
+    scheduler, sizers = Scheduler(tasks), [BatchSizer() for _ in tasks]
+    dispatcher = Dispatcher(
+        scheduler, tasks, Budget(None, {}), sizers, 2, 4096, is_one_memory=False, has_chains=True
+    )
+    out = []
+
+    def hand_out():
+        for job, (worker, batch) in enumerate(dispatcher.batches(2), len(out)):
+            dispatcher.seat(worker, job, batch)
+            out.append((worker, job, batch))
+
+    for worker in range(2):
+        dispatcher.join(worker, None)
+    hand_out()
+    for worker, job, batch in out:  # it grows
+        dispatcher.take_back(worker, job)
+        for part in (batch, *batch.then):
+            done = np.full(len(part.indices), BlockStatus.WRITTEN, dtype=np.uint8)
+            scheduler.finished(part.task, part.indices, done, share=worker)
+            sizers[part.task].note(len(part.indices), 0.01 * len(part.indices))
+        if sizers[2].is_known:
+            break
+        hand_out()
+    assert sizers[2].is_known
+    assert scheduler.n_open(0) > n / 2

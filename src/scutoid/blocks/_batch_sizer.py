@@ -22,6 +22,11 @@ class BatchSizer:
         self._seconds: float | None = None
         self._largest = 1
 
+    @property
+    def is_known(self) -> bool:
+        """Whether blocks have told what they cost."""
+        return self._seconds is not None
+
     def note(self, n_blocks: int, seconds: float) -> None:
         """Note that a batch of `n_blocks` took `seconds`; recent batches count more."""
         if n_blocks == 0:
@@ -57,7 +62,7 @@ class BatchSizer:
 
         They are if it is known that they are cheap.
         """
-        is_known = None not in [each._seconds for each in (self, *behind)]  # noqa: SLF001
+        is_known = all(each.is_known for each in (self, *behind))
         return is_known and (self._cost(behind) or 0.0) < _CHEAP_SECONDS
 
     def _cost(self, behind: Sequence[BatchSizer]) -> float | None:

@@ -71,6 +71,9 @@ class Dispatcher:
         self._crowding: dict[BlockKey, int] = {}
         self._kills = [0] * len(tasks)
         self._has_chains = has_chains
+        self._followers = {
+            each for number in range(len(tasks)) for each in scheduler.behind(number)
+        }
 
     @property
     def n_workers(self) -> int:
@@ -268,7 +271,8 @@ class Dispatcher:
             n_ready = self._scheduler.n_ready(number)
             workers = min(self._workers, task.workers or self._workers)
             behind = [self._sizers[each] for each in self._behind(number)]
-            if n_ready == 0 or (is_second and not sizer.may_queue(n_ready, workers, behind=behind)):
+            queues = not is_second or sizer.may_queue(n_ready, workers, behind=behind)
+            if n_ready == 0 or not (queues or self._is_first_to_follow(number)):
                 limits.append(0)
             else:
                 allowed = self._admits(worker, number)
@@ -276,6 +280,19 @@ class Dispatcher:
                 size = min(sizer.size(n_ready, workers, behind=behind), most)
                 limits.append(size if allowed else 0)
         return limits
+
+    def _is_first_to_follow(self, task: int) -> bool:
+        """Whether no block has told yet what those cost that are to go along with earlier ones.
+
+        Batches of earlier tasks are always behind another, and one of it would never be begun.
+        """
+        if not self._has_chains or self._sizers[task].is_known or task not in self._followers:
+            return False
+        return not any(
+            task in (batch.task, *(each.task for each in batch.then))
+            for jobs in self._seats.values()
+            for batch in jobs.values()
+        )
 
     def _admits(self, worker: int, task: int) -> bool:
         if not self._is_served(worker, task):
