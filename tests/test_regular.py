@@ -48,6 +48,20 @@ def test_a_pipe_in_the_place_of_a_file_that_was_looked_at_is_refused_too(tmp_pat
         open_regular(path)
 
 
+def test_a_file_that_grows_or_does_not_say_its_size_is_read_to_its_end(tmp_path, monkeypatch):
+    assert read_regular("/proc/self/status").startswith(b"Name:")
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+
+    def growing(descriptor, status=os.fstat):
+        before = status(descriptor)
+        path.write_bytes(b"abcdef")
+        return before
+
+    monkeypatch.setattr(regular.os, "fstat", growing)
+    assert read_regular(path) == b"abcdef"
+
+
 def test_files_and_folders_and_what_is_not_there_are_no_others(tmp_path) -> None:
     path = tmp_path / "a"
     with pytest.raises(FileNotFoundError):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from scutoid.errors import DamagedResult, ParameterError, StoreError
-from scutoid.store import Entry, EntryStore, Fact, Recipe
+from scutoid.store import Entry, EntryStore, Fact, Recipe, SeenEntry
 
 KEY = "3f9a1c0b7d42" + "0" * 52
 
@@ -52,6 +52,27 @@ def test_an_entry_goes_from_absent_to_partial_to_complete(entry):
 
 def test_it_lies_under_the_name_and_twelve_digits(entry):
     assert entry.path.parts[-3:] == ("results", "denoise", "3f9a1c0b7d42")
+
+
+def test_what_one_look_has_found_is_kept_and_the_entry_sees_what_others_do(complete):
+    seen, before = SeenEntry.of(complete), complete.recipe
+    of_another = recipe(block=(4, 4)).to_json()
+    write = ["sh", "-c", 'printf %s "$1" > new && mv new recipe.json', "sh", of_another]
+    subprocess.run(write, cwd=complete.path, check=True)
+    assert (complete.status, complete.recipe.block) == ("partial", (4, 4))
+    assert (seen.status, seen.recipe, seen.is_suspect) == ("complete", before, False)
+    subprocess.run(["rm", "recipe.json"], cwd=complete.path, check=True)
+    assert (complete.status, seen.status) == ("absent", "complete")
+    assert SeenEntry.of(complete).status == "absent"
+
+
+def test_what_is_distrusted_by_a_look_is_marked_as_it_is_by_now(complete):
+    seen = SeenEntry.of(complete)
+    complete.begin(recipe().stamped())
+    now = complete.recipe
+    seen.distrust()
+    assert complete.recipe.extra == {"suspect": True}
+    assert complete.recipe.created == now.created != seen.recipe.created
 
 
 def test_begin_again_continues_what_is_there(entry):

@@ -22,6 +22,7 @@ from ._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from ._reasons import differences, distance, explain, version_notes
 from ._recipe import KEY_RULE, Fact, Recipe
 from ._remote_result import RemoteResult
+from ._seen_entry import SeenEntry
 from ._segments import SEGMENTS, SegmentWriter
 from ._sharers import SHARES, Sharer
 from ._shares import Segment, remove_segments, share_lock, take_share
@@ -88,6 +89,7 @@ __all__ = [
     "PackedArrays",
     "Recipe",
     "RemoteResult",
+    "SeenEntry",
     "Segment",
     "SegmentWriter",
     "Sharer",

@@ -137,7 +137,7 @@ class Entry:
 
     def _read(self) -> tuple[Recipe | None, bytes]:
         """Return the recipe, and the content of its file."""
-        place = self.path / RECIPE
+        place = f"{self.path}/{RECIPE}"
         try:
             content = read_regular(place)
             recipe = Recipe.from_json(content, place=place)
@@ -148,18 +148,19 @@ class Entry:
     @property
     def status(self) -> Status:
         """Whether the result is absent, partial or complete."""
+        recipe, is_complete = self.look()
+        return "absent" if recipe is None else "complete" if is_complete else "partial"
+
+    def look(self) -> tuple[Recipe | None, bool]:
+        """Return the recipe, and whether COMPLETE is that of it."""
         recipe, content = self._read()
         if recipe is None:
-            return "absent"
-        return "complete" if self._is_complete(content) else "partial"
-
-    def _is_complete(self, content: bytes) -> bool:
-        """Whether COMPLETE is that of the recipe with such content."""
+            return None, False
         try:
-            stored = read_regular(self.path / COMPLETE).strip()
+            stored = read_regular(f"{self.path}/{COMPLETE}").strip()
         except OSError:
-            return False
-        return stored == hashlib.sha256(content).hexdigest().encode()
+            return recipe, False
+        return recipe, stored == hashlib.sha256(content).hexdigest().encode()
 
     @property
     def journal(self) -> Path:
@@ -371,9 +372,9 @@ class Entry:
     @property
     def is_suspect(self) -> bool:
         """Whether damage was noticed in the result, be it complete until then or not."""
-        recipe, content = self._read()
+        recipe, is_complete = self.look()
         is_marked = recipe is not None and (recipe.extra.keys() & {COMPLETED, SUSPECT})
-        return bool(is_marked) and not self._is_complete(content)
+        return bool(is_marked) and not is_complete
 
     def distrust(self) -> None:
         """Mark the result as damaged, where the store can be written."""

@@ -19,7 +19,7 @@ from scutoid.steps.results import (
     list_of,
     output_names,
 )
-from scutoid.store import RECIPE
+from scutoid.store import RECIPE, Entry, SeenEntry
 
 
 def find_stored(pending: PendingCall, *, is_forced: bool) -> None:
@@ -28,16 +28,16 @@ def find_stored(pending: PendingCall, *, is_forced: bool) -> None:
     if isinstance(call, MappedCall):
         _find_members(pending, call, is_forced=is_forced)
         return
-    status = entry.status if pending.is_kept else "absent"
-    if status == "absent":
+    seen = SeenEntry.of(entry) if pending.is_kept else None
+    if seen is None or seen.status == "absent":
         # At a URL there may be what could not be fetched, for it is damaged
         pending.restarts = is_forced and pending.is_kept and entry.remote is not None
         return
-    if entry.is_suspect:
+    if seen.is_suspect:
         pending.reason = "damage was noticed in it: it is looked through when it runs"
-    is_begun = status == "partial"
-    pending.restarts = is_forced or not _is_whole(pending, is_begun=is_begun)
-    if not pending.restarts and is_begun and is_stored_otherwise(entry, call.spec):
+    is_begun = seen.status == "partial"
+    pending.restarts = is_forced or not _is_whole(pending, seen, is_begun=is_begun)
+    if not pending.restarts and is_begun and is_stored_otherwise(seen, call.spec):
         pending.restarts, pending.reason = True, "it was begun with another storage="
     if pending.restarts:
         return
@@ -45,10 +45,10 @@ def find_stored(pending: PendingCall, *, is_forced: bool) -> None:
     from scutoid.steps.results import lost_blocks, lost_notes, lost_values
 
     try:
-        if is_begun and (file := lost_notes(entry)) is not None:
+        if is_begun and (file := lost_notes(seen)) is not None:
             pending.restarts, pending.reason = True, f"{file} is missing or another result's"
             return
-        lost = lost_blocks(entry, is_sized=True) | lost_values(entry)
+        lost = lost_blocks(seen, is_sized=True) | lost_values(seen)
         statuses = Journal.read(entry.journal, key=entry.key)
     except StoreError:
         pending.restarts, pending.reason = True, "its journal is damaged"
@@ -105,16 +105,16 @@ def _take_losses(
         pending.lost = np.unique(np.concatenate(list(lost.values())))
 
 
-def _is_whole(pending: PendingCall, *, is_begun: bool) -> bool:
+def _is_whole(pending: PendingCall, entry: Entry, *, is_begun: bool) -> bool:
     """Whether all that the recipe names is there."""
-    recipe = pending.entry.recipe
+    recipe = entry.recipe
     if recipe is None:
         return False
     if recipe.stands_for is not None:
         pending.reason = "the result that was accepted for it is gone"
         return False
     try:
-        record = ResultRecord.of(recipe, place=pending.entry.path / RECIPE)
+        record = ResultRecord.of(recipe, place=entry.path / RECIPE)
     except DamagedResult as error:
         pending.reason = f"its recipe is damaged: {error.rule}"
         return False
@@ -125,16 +125,16 @@ def _is_whole(pending: PendingCall, *, is_begun: bool) -> bool:
         pending.reason = "its recipe is damaged: it does not describe the outputs of its step"
         return False
     # Blocks' parts come to a URL with the first segment: before, nobody has any
-    is_begun_at_url = is_begun and pending.entry.remote is not None
+    is_begun_at_url = is_begun and entry.remote is not None
     for output in outputs:
         if is_begun_at_url and output.file == BLOCKS:
             continue
-        if output.file is not None and not pending.entry.has(output.file):
+        if output.file is not None and not entry.has(output.file):
             pending.reason = f"output {output.file} is missing"
             return False
     from scutoid.steps.results import changed_files
 
-    changed = [] if is_begun else changed_files(pending.entry, is_sized=True)
+    changed = [] if is_begun else changed_files(entry, is_sized=True)
     if changed:
         pending.reason = f"output {changed[0]} is missing or was changed"
     return not changed

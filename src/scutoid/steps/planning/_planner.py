@@ -164,7 +164,7 @@ class Planner:
     def _reuse(self, call: BlockCall, entry: Entry) -> bool:
         """Cut an image as an earlier run did, if that has left blocks behind."""
         recipe = entry.recipe
-        if recipe is None or recipe.block is None or entry.status == "absent":
+        if recipe is None or recipe.block is None:
             return False
         axes = self.layouts.of(call).axes
         if len(recipe.block) != len(axes):
