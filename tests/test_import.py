@@ -110,6 +110,21 @@ print(json.dumps(sorted(sys.modules)))
     assert (others | readers | reports).isdisjoint(in_fresh_python(code))
 
 
+def test_a_worker_that_reads_a_tiff_does_not_list_what_is_installed(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "a.tif", np.full((9, 9), 7, "uint16"))
+    code = f"""
+import json, sys
+from scutoid.arrays import open_source
+from scutoid.geometry import Roi
+
+source = open_source({str(tmp_path / "a.tif")!r})
+assert source.read(Roi((0, 0), (9, 9))).max() == 7
+print(json.dumps(sorted(sys.modules)))
+"""
+    assert {"email.message", "importlib.metadata"}.isdisjoint(in_fresh_python(code))
+
+
 def test_a_run_on_an_array_loads_neither_scipy_nor_readers_of_files():
     code = """
 import json, sys, tempfile

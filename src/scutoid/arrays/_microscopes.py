@@ -10,7 +10,6 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
@@ -261,6 +260,8 @@ def close_readers() -> None:
 @functools.cache
 def _has_backends() -> bool:
     """Whether other packages read images."""
+    from importlib.metadata import entry_points  # of which readers of TIFFs need none
+
     return bool(entry_points(group=BACKENDS))
 
 
