@@ -188,6 +188,7 @@ def test_an_export_has_what_was_stored(put, capsys, tmp_path):
 
 
 def test_neuroglancer_gets_voxels_from_the_url(put):
+    pytest.importorskip("neuroglancer", reason="pip install 'scutoid[web]'")
     from scutoid.views import web as show
 
     image = sc.Store(put(GOLDEN / "rule_2", "http"))["brighten"]

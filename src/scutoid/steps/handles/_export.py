@@ -221,11 +221,14 @@ def _replacing(
 def _followed(target: Path) -> Path:
     """Return what a link leads to: that is written, and the link stays."""
     try:
-        return target.resolve()
+        found = target.resolve()
     except ValueError as error:  # a NUL in it
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(target)) from error
     except RuntimeError as error:  # a loop of links, on Python before 3.13
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+    if found.is_symlink():  # the same, on Python from 3.13 on
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return found
 
 
 def _writing(
