@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scutoid.arrays._zarr_array as zarr_module
+import scutoid.arrays._zarr_cut as cut_module
 from scutoid.arrays import open_source
 from scutoid.arrays._zarr_cut import CutChunks
 from scutoid.arrays._zarr_whole import WholeChunks
@@ -20,6 +21,7 @@ from scutoid.spent import Clock
 
 SHAPE, CHUNK, HALO = (40, 48, 52), 16, 1
 BYTES = CHUNK**3 * 2
+PLAIN = np.zeros((CHUNK,) * 3, "uint16")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,17 @@ def test_with_little_room_chunks_are_decoded_for_their_faces_and_for_their_block
     for roi in blocks():
         cut.read(path, chunks, SHAPE, roi)
     assert len(decoded) <= 2 * 36
+
+
+def test_with_very_little_room_what_is_read_next_is_kept(monkeypatch, tmp_path, decoded):
+    chunks = WholeChunks(f"{tmp_path}/", "c/", "/", (CHUNK,) * 3, np.dtype("uint16"))
+    monkeypatch.setattr(WholeChunks, "decoded", lambda self, at: decoded.append(at) or PLAIN)
+    monkeypatch.setattr(cut_module, "stamp_of", lambda path: (0, 0))
+    cut = CutChunks(8 * BYTES)
+    for roi in blocks(shape=(5 * CHUNK,) * 3):
+        assert cut.read(tmp_path, chunks, (5 * CHUNK,) * 3, roi) is not None
+        assert cut.n_bytes <= 8 * BYTES
+    assert len(decoded) <= 5 * 5**3
 
 
 def test_chunks_smaller_than_blocks_need_their_outer_faces_alone(written, decoded):

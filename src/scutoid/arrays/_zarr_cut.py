@@ -19,7 +19,7 @@ import itertools
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,10 +32,13 @@ from scutoid.geometry import Roi
 
 LIMIT = 96 * 2**20
 """Bytes that the driver holds, for all its threads."""
-OF_WORKER = 64 * 2**20
+OF_WORKER = 40 * 2**20
 """The same of a worker process, which is one of several."""
 _WORTH = 0.8
 """Faces that take a greater part of a chunk are not cut out of it."""
+
+_SOON = 99
+"""Nearness of a chunk that was decoded just now, more than any axis."""
 
 Side = tuple[int, ...]
 """Along each axis -1 or 1 where a part lies at the lower or the upper face, 0 where it is all."""
@@ -126,11 +129,26 @@ class _Kept:
             self.left = set(itertools.product(*others))
         if self.left is not None:
             self.left -= self.was_read
-            self.cut(self.left)
+            self._cut(_faces(self.left))
 
-    def cut(self, left: set[Side]) -> None:
-        """Keep no more than its faces on these sides."""
-        needed = {(axis, at) for side in left for axis, at in enumerate(side) if at}
+    def cut_before_its_block(self) -> None:
+        """Keep no more than the faces across which it is being read.
+
+        Blocks across the others come about when its own does, for which it is decoded once more.
+        """
+        self._cut(_faces(self.was_read))
+
+    @property
+    def nearness(self) -> int:
+        """How soon its own block comes: the last axis across which blocks have come to read it.
+
+        Blocks are numbered along the last axis first: one across the first axis is the farthest.
+        """
+        axes = (next((n for n, at in enumerate(side) if at), len(side)) for side in self.was_read)
+        return max(axes, default=_SOON)
+
+    def _cut(self, needed: set[Face]) -> None:
+        """Keep no more than these faces."""
         if self.whole is None:
             self.faces = {face: kept for face, kept in self.faces.items() if face in needed}
             return
@@ -252,7 +270,7 @@ class CutChunks:
     def _hold(self, key: Hashable, kept: _Kept) -> None:
         before = self._held.get(key)
         if before is not None and before.stamp == kept.stamp:
-            kept.was_read = before.was_read
+            kept.was_read, kept.left = before.was_read, before.left
         self._drop(key)
         self._held[key] = kept
         self._wholes[key] = None
@@ -282,20 +300,25 @@ class CutChunks:
                 self._make_room()
 
     def _make_room(self) -> None:
-        """Cut the faces out of the oldest whole chunk, which is decoded again; else drop one."""
+        """Cut the faces out of the whole chunk that is needed last; else drop the longest unread.
+
+        It is decoded once more for its own block.
+        """
         if not self._wholes:
             self._drop(next(iter(self._held)))
             return
-        key, _ = self._wholes.popitem(last=False)
+        key = min(self._wholes, key=lambda each: self._held[each].nearness)
+        del self._wholes[key]
         kept = self._held[key]
         before = kept.nbytes
         if kept.depths:
-            kept.cut(set(_all_sides(len(kept.depths))) - kept.was_read)
+            kept.cut_before_its_block()
         self.n_bytes += kept.nbytes - before
 
 
-def _all_sides(ndim: int) -> Iterator[Side]:
-    return (side for side in itertools.product((-1, 0, 1), repeat=ndim) if any(side))
+def _faces(sides: Iterable[Side]) -> set[Face]:
+    """Return the faces that regions on these sides touch."""
+    return {(axis, at) for side in sides for axis, at in enumerate(side) if at}
 
 
 CUT = CutChunks()
