@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections import Counter
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import scutoid.kernels._downsample as downsample_module
 from scutoid.errors import ParameterError
 from scutoid.kernels import downsample
 
@@ -105,6 +107,29 @@ def test_means_do_not_overflow():
 def test_infinities_and_missing_numbers_stay():
     array = np.array([np.inf, -np.inf, np.nan, 1, np.inf, 1])
     np.testing.assert_array_equal(downsample(array, 2), [np.nan, np.nan, np.inf])
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases(), voxels=st.integers(1, 60))
+@pytest.mark.parametrize("method", ["mean", "mode", "nearest", "max"])
+def test_an_array_in_slabs_gives_the_same(method, case, voxels):
+    image, factors = case
+    whole = downsample(image, factors, method)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(downsample_module, "_VOXELS", voxels)
+        np.testing.assert_array_equal(downsample(image, factors, method), whole)
+
+
+@pytest.mark.parametrize("method", ["mean", "max"])
+def test_a_large_array_takes_less_memory_than_itself(method):
+    image = np.zeros((256, 128, 256), "uint16")
+    tracemalloc.start()
+    try:
+        downsample(image, 2, method)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < image.nbytes / 2
 
 
 def test_an_array_without_voxels_stays_empty():

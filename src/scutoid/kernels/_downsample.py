@@ -19,6 +19,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from scutoid.errors import ParameterError
 
+_VOXELS = 2**20
+"""Of what is downsampled at once."""
+
 Windows = tuple[int, ...]
 Slices = tuple[slice, ...]
 
@@ -67,11 +70,24 @@ def downsample(
         raise ParameterError(
             "voxels are numbers or truth values", value=f"dtype {image.dtype}", place="downsample"
         )
+    if not image.ndim:
+        return image.copy()
     shape = tuple(-(-size // width) for size, width in zip(image.shape, widths, strict=True))
     result = np.empty(shape, image.dtype)
     for source, target, windows in _uniform_parts(image.shape, widths):
-        result[target] = _METHODS[method](image[source], windows)
+        for voxels, found in _slabs(image[source], result[target], windows):
+            found[...] = _METHODS[method](voxels, windows)
     return result
+
+
+def _slabs(
+    image: NDArray[Any], result: NDArray[Any], windows: Windows
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Cut an array and its result along the first axis: sums are wider than the voxels."""
+    rows = max(_VOXELS * len(result) // max(image.size, 1), 1)
+    for start in range(0, len(result), rows):
+        stop = start + rows
+        yield image[start * windows[0] : stop * windows[0]], result[start:stop]
 
 
 def check_factors(factors: int | Sequence[int], ndim: int) -> tuple[int, ...]:
