@@ -8,10 +8,12 @@ import zarr
 from numcodecs import zstd
 
 import scutoid.arrays._zarr_array as zarr_module
+import scutoid.arrays._zarr_whole as whole_module
 from scutoid.arrays import open_source
 from scutoid.arrays._zarr_whole import WholeChunks, whole_chunks
 from scutoid.errors import SourceError
 from scutoid.geometry import Roi
+from scutoid.spent import Clock
 
 SHAPE, CHUNK = (7, 10, 12), (4, 5, 6)
 FIRST, EDGE = Roi((0, 5, 6), CHUNK), Roi((4, 5, 6), (3, 5, 6))
@@ -62,6 +64,49 @@ def test_other_regions_are_left_to_tensorstore(roi, seen, tmp_path):
     path, voxels = written(tmp_path)
     np.testing.assert_array_equal(open_source(str(path)).read(roi), voxels[roi.to_slices()])
     assert not any(seen)
+
+
+@pytest.fixture
+def several(monkeypatch):
+    """Take chunks for large, however small; the regions of several that were read in this way."""
+    found = []
+    read = WholeChunks.read_several
+
+    def noted(self, roi, dtype):
+        voxels = read(self, roi, dtype)
+        found.append(voxels is not None)
+        return voxels
+
+    monkeypatch.setattr(whole_module, "_LARGE", 0)
+    monkeypatch.setattr(WholeChunks, "read_several", noted)
+    return found
+
+
+@pytest.mark.parametrize(
+    "roi", [EDGE, Roi((0, 0, 0), (4, 10, 12)), Roi((0, 5, 0), (7, 5, 12)), Roi((0, 0, 0), SHAPE)]
+)
+def test_workers_decode_whole_chunks_one_after_the_other(roi, several, seen, tmp_path):
+    path, voxels = written(tmp_path)
+    source = open_source(str(path))
+    with Clock():
+        found = source.read(roi)
+    np.testing.assert_array_equal(found, voxels[roi.to_slices()])
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(source.read(roi), found)  # not a worker's: by tensorstore
+    assert several == [True]
+
+
+@pytest.mark.parametrize("how", ["gone", "small"])
+def test_workers_leave_other_chunks_to_tensorstore(how, several, seen, tmp_path, monkeypatch):
+    path, voxels = written(tmp_path)
+    if how == "gone":
+        (path / "c/1/1/1").unlink()
+        voxels[4:, 5:, 6:] = 0
+    else:
+        monkeypatch.setattr(whole_module, "_LARGE", 2**20)
+    with Clock():
+        np.testing.assert_array_equal(open_source(str(path)).read(Roi((0, 0, 0), SHAPE)), voxels)
+    assert several == [False]
 
 
 def test_a_chunk_that_is_not_there_has_the_fill_value(seen, tmp_path):

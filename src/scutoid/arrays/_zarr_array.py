@@ -127,6 +127,8 @@ class ZarrArray:
         self._check_files(roi)
         if is_whole and (chunks := _whole_chunks(self)) is not None:
             decoded = chunks.read(roi, dtype)
+            if decoded is None and is_at_work():  # else tensorstore's threads decode side by side
+                decoded = chunks.read_several(roi, dtype)
             if decoded is not None:
                 return decoded
         if not is_whole and is_at_work() and (chunks := _whole_chunks(self)) is not None:

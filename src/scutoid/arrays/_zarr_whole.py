@@ -11,6 +11,7 @@ Of shards, those that scutoid writes::
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
@@ -29,6 +30,8 @@ from scutoid.zstd import decompress_into
 _TYPES = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)).union(
     ["bool", "float16", "float32", "float64"]
 )
+_LARGE = 2**20
+"""Bytes of a chunk from which decoding it takes so long that nobody waits for Python."""
 _CRC = 4
 _SPAN = 16
 """Bytes of a chunk's offset and size in the index of a shard."""
@@ -58,6 +61,26 @@ class WholeChunks:
         if any(rest for _, rest in places):
             return None
         return self.decoded([place for place, _ in places])
+
+    def read_several(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+        """Read a region that begins and ends with whole chunks, or at the image's end.
+
+        One after the other; None if they are small, or tensorstore has to look at one.
+        """
+        is_large = math.prod(self.shape) * self.dtype.itemsize >= _LARGE
+        edges = list(zip(roi.offset, roi.end, self.shape, strict=True))
+        if not is_large or dtype != self.dtype or any(low % edge for low, _, edge in edges):
+            return None
+        voxels = np.empty(tuple(roi.shape), self.dtype)
+        for place in itertools.product(*(range(a // n, -(-b // n)) for a, b, n in edges)):
+            chunk = self.decoded(place)
+            if chunk is None:
+                return None
+            starts = [at * n - low for at, (low, _, n) in zip(place, edges, strict=True)]
+            into = tuple(slice(at, at + n) for at, n in zip(starts, self.shape, strict=True))
+            part = voxels[into]
+            part[...] = chunk[tuple(map(slice, part.shape))]
+        return voxels
 
     def path(self, place: Sequence[int]) -> str:
         """Return where the chunk with these numbers lies."""
