@@ -87,8 +87,8 @@ INTERNAL = {
         bin_centers bounded_distance by_order by_region cells_per_object check_cell_size
         check_factors check_in_float64 check_mask_type check_method check_tiling
         checked_connectivity coarse_means coarse_range coarse_shape components_seen Contingency
-        contrast_limits count_digits count_floats count_overlaps decode_halo_runs Digits dilate_mask
-        downsample encode_halo_runs erode_mask faces field_of_view find_components find_spots
+        contrast_limits count_digits count_floats count_overlaps Digits dilate_mask
+        downsample erode_mask faces field_of_view find_components find_spots
         float_histogram flood_parts flood_sparse Footprint footprint_array footprint_shape
         global_first grey_opening Groups h_reconstruction highest_within Histogram histogram_of
         IntensityStats interpolate_coarse is_above is_in_float64 label_components LARGEST_IN_FLOAT64
@@ -96,10 +96,11 @@ INTERNAL = {
         matching_scores maximum_candidates Measure measure_block median_filter merge_blocks
         merge_digits merge_floats merge_histograms merge_region_sums merge_regions MergedLabels
         Model narrow Narrowed nearest_voxels number_unions ObjectPairs otsu_from_histogram outlines
-        Overlaps pairs_within parts_seen percentile_from_histogram percentile_passes predict_tiles
-        region_columns region_sums RegionStats RegionTree renumber_regions renumbered shape_columns
-        SHAPES sparse_distance sparse_parts SparseArray SparseParts spot_reach spot_response
-        SpotMethod Spots Tiling triangle_from_histogram value_range voxel_sums VoxelSums watershed
+        Overlaps pairs_within parts_seen percentile_from_histogram percentile_passes Pieces
+        predict_tiles region_columns region_sums RegionStats RegionTree renumber_regions renumbered
+        Runs shape_columns SHAPES sparse_distance sparse_parts SparseArray SparseParts spot_reach
+        spot_response SpotMethod Spots Tiling triangle_from_histogram value_range voxel_sums
+        VoxelSums watershed
     """,
     "scutoid.executors": """
         check_executor check_ready computing_there CONNECTION_VARIABLE current_worker

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from scutoid.kernels import (
+    Pieces,
+    Runs,
     count_overlaps,
-    decode_halo_runs,
-    encode_halo_runs,
     match_pieces,
     renumbered,
 )
@@ -67,27 +67,35 @@ def test_overlaps_are_counted_voxel_by_voxel(own, theirs) -> None:
         block, label = divmod(other, 2**32)
         if block and (ours or label):
             counts[block - 1, ours, label] = counts.get((block - 1, ours, label), 0) + 1
-    found = count_overlaps(own, theirs)
+    found = count_overlaps(Runs.of(own), Runs.of(theirs))
     assert found.dtype == np.int64
     assert {tuple(row[:3]): row[3] for row in found.tolist()} == counts
     assert len(found) == len(counts)
 
 
 def test_without_voxels_nothing_meets() -> None:
-    assert count_overlaps(np.zeros((0, 3), "u4"), np.zeros((0, 3), "u8")).shape == (0, 4)
+    none = Runs.of(np.zeros((0, 3), "u8"))
+    assert count_overlaps(none, none).shape == (0, 4)
 
 
-@given(labels_and_inner)
+@given(labels_and_inner, st.sampled_from(["uint8", "int32", ">i4", "uint64"]))
 @settings(max_examples=100, deadline=None)
-def test_what_hangs_over_comes_back(case) -> None:
+def test_pieces_are_what_renumbered_labels_are(case, dtype) -> None:
     labels, bounds = case
     inner = slices(bounds)
-    labels = labels.astype(np.uint32)
-    outside = labels.copy()
+    labels = np.array([0, 5, 1, np.iinfo(dtype).max, 7], dtype)[labels]
+    numbered, first = renumbered(labels, inner)
+    pieces = Pieces.of(labels, inner)
+    np.testing.assert_array_equal(pieces.first, first)
+    own = numbered[inner]
+    np.testing.assert_array_equal(pieces.own.painted(own.shape, 9 << 32), own + np.uint64(9 << 32))
+    outside = numbered.copy()
     outside[inner] = 0
-    np.testing.assert_array_equal(
-        decode_halo_runs(encode_halo_runs(labels, inner), labels.shape), outside
-    )
+    wanted = Runs.of(outside)
+    for name in ("label", "start", "length"):
+        found = getattr(pieces.halo, name)
+        assert found.dtype == getattr(wanted, name).dtype
+        np.testing.assert_array_equal(found, getattr(wanted, name))
 
 
 def written(block, labels):
@@ -98,15 +106,19 @@ def test_every_pair_but_nothing_with_nothing_is_counted() -> None:
     own = np.array([1, 1, 0, 0, 2, 1], np.uint32)
     theirs = written(4, [3, 3, 3, 0, 0, 0])
     theirs[5] = 0  # where no other block writes
-    assert count_overlaps(own, theirs).tolist() == [[4, 2, 0, 1], [4, 0, 3, 1], [4, 1, 3, 2]]
+    assert count_overlaps(Runs.of(own), Runs.of(theirs)).tolist() == [
+        [4, 2, 0, 1],
+        [4, 0, 3, 1],
+        [4, 1, 3, 2],
+    ]
 
 
 def matched(one, other, match="iou", threshold=0.5):
     """Match blocks 0 and 1, which meet in the middle and have seen each other's half."""
     one, other = np.array(one, np.uint32), np.array(other, np.uint32)
     half = len(one) // 2
-    left = count_overlaps(other[:half], written(0, one[:half]))
-    right = count_overlaps(one[half:], written(1, other[half:]))
+    left = count_overlaps(Runs.of(other[:half]), Runs.of(written(0, one[:half])))
+    right = count_overlaps(Runs.of(one[half:]), Runs.of(written(1, other[half:])))
     offsets = np.array([0, one.max(), one.max() + other.max()])
     return match_pieces([right, left], offsets, match, threshold)
 

@@ -69,9 +69,8 @@ from ._outlines import outlines
 from ._overlaps import (
     Match,
     Overlaps,
+    Pieces,
     count_overlaps,
-    decode_halo_runs,
-    encode_halo_runs,
     match_pieces,
     renumbered,
 )
@@ -83,7 +82,7 @@ from ._regions import (
     region_columns,
     renumber_regions,
 )
-from ._runs import Groups
+from ._runs import Groups, Runs
 from ._seams import (
     MergedLabels,
     global_first,
@@ -131,8 +130,10 @@ __all__ = [
     "Narrowed",
     "ObjectPairs",
     "Overlaps",
+    "Pieces",
     "RegionStats",
     "RegionTree",
+    "Runs",
     "SparseArray",
     "SparseParts",
     "SpotMethod",
@@ -165,10 +166,8 @@ __all__ = [
     "count_digits",
     "count_floats",
     "count_overlaps",
-    "decode_halo_runs",
     "dilate_mask",
     "downsample",
-    "encode_halo_runs",
     "erode_mask",
     "faces",
     "field_of_view",

@@ -13,7 +13,7 @@ they have there.  Neither the order of blocks nor the numbers that they give ent
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from scutoid.kernels._runs import Groups, Runs
 
 _SHORT = 2**16
 """Entries of a table that is made for any block."""
+_LOWER = np.uint64(0xFFFFFFFF)
 Match = Literal["iou", "containment"]
 
 
@@ -55,11 +56,8 @@ def renumbered(
     """
     runs = Runs.of(np.ascontiguousarray(labels[inner]))
     groups = Groups.of(runs.label)
-    first = groups.minimum(runs.start)
-    order = np.argsort(first)
-    numbers = np.empty(len(first), np.uint32)
-    numbers[order] = np.arange(1, len(first) + 1)
-    return _replaced(labels, groups.key, numbers), first[order]
+    numbers, first = _in_order(groups, runs.start)
+    return _replaced(labels, groups.key, numbers), first
 
 
 def _replaced(
@@ -78,70 +76,118 @@ def _replaced(
     return np.where(known[place] == labels, numbers[place], np.uint32(0))
 
 
-def encode_halo_runs(
-    labels: NDArray[np.uint32], inner: tuple[slice, ...]
-) -> dict[str, NDArray[Any]]:
-    """Encode a block's labels of its halo as runs of equal labels along the last axis."""
-    outside = labels.copy()
-    outside[inner] = 0
-    runs = Runs.of(np.ascontiguousarray(outside))
-    return {
-        "label": runs.label.astype(np.uint32),
-        "start": runs.start,
-        "length": runs.length.astype(np.uint32),
-    }
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """What a block has found, its objects numbered as by `renumbered`."""
+
+    own: Runs
+    """What it says of itself."""
+    halo: Runs
+    """What it says of its halo, in the block with its halo."""
+    first: NDArray[np.int64]
+    """Linear index of the first voxel of each object in the block."""
+
+    @classmethod
+    def of(cls, labels: NDArray[Any], inner: tuple[slice, ...]) -> Pieces:
+        """Number the objects of a block that has a halo; all is done on runs of equal labels.
+
+        Parameters
+        ----------
+        labels : ndarray of integer
+            A block with its halo; 0 is background.
+        inner : tuple of slice
+            The block without its halo.
+
+        Examples
+        --------
+        >>> pieces = Pieces.of(np.array([9, 9, 0, 4, 9, 7]), np.s_[2:5,])
+        >>> pieces.own.label.tolist(), pieces.halo.label.tolist(), pieces.first.tolist()
+        ([1, 2], [2], [1, 2])
+        """
+        runs = Runs.of(np.ascontiguousarray(labels))
+        own, halo = (cut(labels.shape, inner) for cut in (runs.within, runs.without))
+        groups = Groups.of(own.label)
+        numbers, first = _in_order(groups, own.start)
+        place = np.searchsorted(groups.key, halo.label)
+        is_known = np.append(groups.key, np.uint64(0))[place] == halo.label  # no run has label 0
+        known = numbers[place[is_known]].astype(np.uint64)
+        return cls(
+            Runs(numbers[groups.group].astype(np.uint64), own.start, own.length),
+            Runs(known, halo.start[is_known], halo.length[is_known]),
+            first,
+        )
 
 
-def decode_halo_runs(runs: Mapping[str, NDArray[Any]], shape: Sequence[int]) -> NDArray[np.uint32]:
-    """Decode what `encode_halo_runs` encoded: the labels of the halo, 0 in the block itself."""
-    length = runs["length"].astype(np.int64)
-    flat = np.zeros(int(np.prod(shape, dtype=np.int64)), np.uint32)
-    before = np.cumsum(length) - length
-    places = np.arange(int(length.sum())) + np.repeat(runs["start"] - before, length)
-    flat[places] = np.repeat(runs["label"], length)
-    return flat.reshape(tuple(shape))
+def _in_order(
+    groups: Groups, start: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Number groups of runs by the first voxel of each; return these too, in order."""
+    first = groups.minimum(start)
+    order = np.argsort(first)
+    numbers = np.empty(len(first), np.uint32)
+    numbers[order] = np.arange(1, len(first) + 1)
+    return numbers, first[order]
 
 
-def count_overlaps(own: NDArray[np.uint32], written: NDArray[np.uint64]) -> NDArray[np.int64]:
+def count_overlaps(own: Runs, written: Runs) -> NDArray[np.int64]:
     """Count how often which label of one block meets which label of another.
 
     Parameters
     ----------
-    own : ndarray of uint32
-        What a block says of its halo, 0 elsewhere.
-    written : ndarray of uint64, shape of `own`
-        What the blocks that write there say: the label in the lower 32 bits, a block's number and
-        one in the upper; 0 where no other block writes.
+    own : Runs
+        What a block says of its halo, in the block with its halo, in C order.
+    written : Runs
+        What the blocks that write there say, in C order: the label in the lower 32 bits, a block's
+        number and one in the upper.
 
     Returns
     -------
     ndarray of int64, shape (n, 4)
         Block, own label, its label, number of voxels; without those where both are 0.
     """
-    own, written, n_voxels = _stretches(own, written)
-    where = (written != 0) & ((own != 0) | ((written & np.uint64(0xFFFFFFFF)) != 0))
-    theirs, place = np.unique(written[where], return_inverse=True)
-    ours = own[where].astype(np.int64)
+    # Most runs are of background under background
+    written = written.chosen(((written.label & _LOWER) != 0) | _meets(written, own))
+    ours, theirs, n_voxels = _stretches(own, written)
+    where = (theirs != 0) & ((ours != 0) | ((theirs & _LOWER) != 0))
+    theirs, place = np.unique(theirs[where], return_inverse=True)
+    ours = ours[where].astype(np.int64)
     size = int(ours.max(initial=0)) + 1
     pairs, pair = np.unique(place * size + ours, return_inverse=True)
     counts = np.zeros(len(pairs), np.int64)
     np.add.at(counts, pair, n_voxels[where])
     met = theirs[pairs // size]
     block = (met >> np.uint64(32)).astype(np.int64) - 1
-    label = (met & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    label = (met & _LOWER).astype(np.int64)
     return np.stack([block, pairs % size, label, counts], axis=1)
 
 
+def _meets(runs: Runs, few: Runs) -> NDArray[np.bool_]:
+    """Return which runs share a voxel with any of a few others; both are in C order."""
+    first = np.searchsorted(runs.end, few.start, "right")
+    stop = np.searchsorted(runs.start, few.end, "left")
+    changes = np.zeros(len(runs.start) + 1, np.int64)
+    np.add.at(changes, first, 1)
+    np.add.at(changes, stop, -1)
+    return changes.cumsum()[:-1] > 0
+
+
 def _stretches(
-    own: NDArray[np.uint32], written: NDArray[np.uint64]
-) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]:
+    one: Runs, other: Runs
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
     """Return both labels of each stretch of voxels where neither changes, and its length."""
-    own, written = own.reshape(-1), written.reshape(-1)
-    begins = np.ones(own.size, bool)
-    np.not_equal(own[1:], own[:-1], out=begins[1:])
-    begins[1:] |= written[1:] != written[:-1]
-    first = np.flatnonzero(begins)
-    return own[first], written[first], np.diff(first, append=own.size)
+    sides = [side for runs in (one, other) for side in (runs.start, runs.end)]
+    edges = np.sort(np.concatenate(sides), kind="stable")  # which merges what is sorted
+    length = np.diff(edges)
+    is_one = length > 0
+    begins = edges[:-1][is_one]
+    return _label_at(one, begins), _label_at(other, begins), length[is_one]
+
+
+def _label_at(runs: Runs, places: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the label at each place, 0 between runs."""
+    run = np.searchsorted(runs.start, places, "right")
+    label, end = (np.insert(side, 0, 0) for side in (runs.label, runs.end))
+    return np.where(places < end[run], label[run], np.uint64(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ its runs, and only these are ever sorted.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -45,12 +46,91 @@ class Runs:
         inside = label != 0
         return cls(label[inside].astype(np.uint64), start[inside], length[inside])
 
+    @property
+    def end(self) -> NDArray[np.int64]:
+        """Linear C index of the voxel after each run's last."""
+        return self.start + self.length
+
+    def chosen(self, places: NDArray[Any]) -> Runs:
+        """Return some runs, by their numbers or as which of all."""
+        return Runs(self.label[places], self.start[places], self.length[places])
+
+    def within(self, shape: Sequence[int], box: Sequence[slice]) -> Runs:
+        """Return what lies in a box of an array of this shape, with places counted in the box.
+
+        Examples
+        --------
+        >>> runs = Runs.of(np.array([[1, 1, 0], [2, 2, 2]]))
+        >>> runs.within((2, 3), np.s_[1:2, 0:2]).length.tolist()
+        [2]
+        """
+        row, column = _row_in(self.start, shape, box)
+        low, high = np.maximum(column, box[-1].start), column + self.length
+        high = np.minimum(high, box[-1].stop)
+        is_in = (row >= 0) & (low < high)
+        start = row * (box[-1].stop - box[-1].start) + low - box[-1].start
+        return Runs(self.label, start, high - low).chosen(is_in)
+
+    def without(self, shape: Sequence[int], box: Sequence[slice]) -> Runs:
+        """Return what lies outside of a box of an array of this shape, in C order.
+
+        Examples
+        --------
+        >>> runs = Runs.of(np.array([[1, 1, 0], [2, 2, 2]]))
+        >>> runs.without((2, 3), np.s_[0:2, 1:2]).start.tolist()
+        [0, 3, 5]
+        """
+        row, column = _row_in(self.start, shape, box)
+        is_cut = row >= 0
+        # A run beside the box is the first of its two parts; the second has no voxels then
+        ends = np.where(
+            is_cut, np.minimum(column + self.length, box[-1].start), column + self.length
+        )
+        begins = np.where(is_cut, np.maximum(column, box[-1].stop), column + self.length)
+        start = np.concatenate([self.start, self.start + begins - column])
+        length = np.concatenate([ends - column, column + self.length - begins])
+        label = np.concatenate([self.label, self.label])
+        kept = np.flatnonzero(length > 0)
+        kept = kept[np.argsort(start[kept], kind="stable")]
+        return Runs(label, start, length).chosen(kept)
+
+    def painted(self, shape: Sequence[int], base: int = 0) -> NDArray[np.uint64]:
+        """Return the array of this shape whose runs these are, in C order; `base` is added to all.
+
+        Examples
+        --------
+        >>> Runs.of(np.array([[0, 5], [5, 5]])).painted((2, 2), 100).tolist()
+        [[100, 105], [105, 105]]
+        """
+        values = np.full(2 * len(self.label) + 1, base, np.uint64)
+        values[1::2] += self.label
+        ends = np.concatenate([[0], self.start + self.length])
+        lengths = np.empty(len(values), np.int64)
+        lengths[1::2] = self.length
+        lengths[::2] = np.append(self.start, math.prod(shape)) - ends
+        return np.repeat(values, lengths).reshape(tuple(shape))
+
     def coordinates(self, shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the first and the last voxel of each run, both of shape (n_runs, ndim)."""
         first = np.stack(np.unravel_index(self.start, shape), axis=1).astype(np.int64, copy=False)
         last = first.copy()
         last[:, -1] += self.length - 1
         return first, last
+
+
+def _row_in(
+    start: NDArray[np.int64], shape: Sequence[int], box: Sequence[slice]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which row of a box each place lies on, -1 for none, and its place on the last axis."""
+    line, column = np.divmod(start, shape[-1])
+    row = np.zeros(len(start), np.int64)
+    is_in, stride = np.ones(len(start), bool), 1
+    for size, part in zip(shape[-2::-1], box[-2::-1], strict=True):
+        line, at = np.divmod(line, size)
+        is_in &= (at >= part.start) & (at < part.stop)
+        row += (at - part.start) * stride
+        stride *= part.stop - part.start
+    return np.where(is_in, row, -1), column
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import GeometryError, ParameterError, StepError
-from scutoid.kernels import Match
+from scutoid.kernels import Match, Runs
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
 from scutoid.ops._extent import image_part, unpadded
 from scutoid.ops._label import check_count, images_of
@@ -33,6 +33,7 @@ from scutoid.ops._types import Array, Arrays, ImageLike
 from scutoid.steps import (
     BlockParts,
     CallOptions,
+    Cropped,
     Image,
     Images,
     StepBlock,
@@ -356,28 +357,31 @@ def _segment_block(
     segment: Callable[..., object],
     block: StepBlock = injected,
     **loaded: object,
-) -> tuple[NDArray[np.uint64], Arrays]:
+) -> tuple[Cropped, Arrays]:
     """Segment one block; what is written carries the block's number in its upper half."""
     inside, inner, _ = image_part(block)
     parts = [image[inside] for image in images]
     shape = tuple(where.stop - where.start for where in inside)
     labels = _checked(segment(*parts, **loaded), shape, f"block {block.index}")
-    numbered, first = kernels.renumbered(labels, inner)
+    pieces = kernels.Pieces.of(labels, inner)
     axes = [axis for axis in block.function_axes if axis in block.axes]
     places = [block.axes.index(axis) for axis in axes]
     start = [block.write_roi.offset[p] - block.image_roi.offset[p] for p in places]
     seen = kernels.global_first(
-        first,
+        pieces.first,
         start,
         [block.write_roi.shape[p] for p in places],
         [block.image_roi.shape[p] for p in places],
     )
-    # Background carries it too: what a block says of its halo is compared with "nothing" as well.
-    # The halo is cut off, and stays empty.
-    written = np.zeros(images[0].shape, np.uint64)
-    number = np.uint64(block.index + 1) << np.uint64(32)
-    np.bitwise_or(numbered[inner], number, out=written[inside][inner])
-    return written, {"first": seen, **kernels.encode_halo_runs(numbered, inner)}
+    # Background carries it too: what a block says of its halo is compared with "nothing" as well
+    size = tuple(where.stop - where.start for where in inner)
+    written = Cropped(pieces.own.painted(size, (block.index + 1) << 32))
+    return written, {
+        "first": seen,
+        "label": pieces.halo.label.astype(np.uint32),
+        "start": pieces.halo.start,
+        "length": pieces.halo.length.astype(np.uint32),
+    }
 
 
 def _compare_block(
@@ -387,9 +391,10 @@ def _compare_block(
     inside, inner, _ = image_part(block)
     others = found[inside]  # an array of this block alone
     others[inner] = 0
-    return {
-        "counts": kernels.count_overlaps(kernels.decode_halo_runs(pieces, others.shape), others)
-    }
+    own = Runs(
+        pieces["label"].astype(np.uint64), pieces["start"], pieces["length"].astype(np.int64)
+    )
+    return {"counts": kernels.count_overlaps(own, Runs.of(others))}
 
 
 def _matched(
