@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 import os
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from skimage.segmentation import clear_border
 
 import scutoid as sc
 from scutoid.errors import ParameterError, RunFailed, StepError
+from scutoid.records import RecordLog
 from scutoid.steps.compute import _block_step
+from scutoid.steps.work import _handover
 
 STACKS = Path(__file__).parents[2].parent / "shared" / "data" / "embryo3d"
 
@@ -352,6 +355,45 @@ def test_blocks_at_the_edge_of_the_image_are_not_padded(monkeypatch) -> None:
     mask = np.random.default_rng(8).random((9, 12)) > 0.4
     found = np.asarray(sc.stitch(sc.open(mask), segment=skimage_label, halo=12, block=(4, 5)))
     np.testing.assert_array_equal(found, by_first_voxel(skimage_label(mask)))
+
+
+def stitched(store, mask, block):
+    """Run; return the labels, what stands of the comparisons in the store, and what was read."""
+    reads = []
+    read = _handover.HandedImage.read
+
+    def noted(image, roi):
+        reads.append(tuple(roi.shape))
+        return read(image, roi)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_handover.HandedImage, "read", noted)
+        found = sc.stitch(sc.open(mask), segment=skimage_label, halo=3, block=block, version="1")
+        sc.run(found, store=store, executor="serial")
+    (compared,) = (store / "stitch_overlaps").iterdir()
+    rows = b"".join(RecordLog.read(compared / "blocks.digests")[1])
+    digests = {rows[at : at + 72] for at in range(0, len(rows), 72)}
+    counts = sorted((compared / "blocks.pack").read_bytes().split(b"scutarr"))
+    assert len(digests) > 1
+    kept = digests, counts
+    return np.asarray(found), kept, reads
+
+
+@pytest.mark.parametrize("shape", [(20, 150), (13, 14, 150)], ids=str)
+def test_what_neighbours_wrote_is_the_same_from_memory_and_from_the_store(
+    tmp_path, monkeypatch, shape
+) -> None:
+    mask = np.zeros(shape, bool)
+    mask[3:9, ..., 20:70] = mask[5:12, ..., 90:140] = mask[0, ..., ::30] = True
+    block = (7,) * (len(shape) - 1) + (64,)
+    labels, kept, reads = stitched(tmp_path / "memory", mask, block)
+    assert max(map(math.prod, reads)) <= math.prod(block)  # none with its halo
+    monkeypatch.setattr(_handover.RUNS, "limit", 0)
+    from_store, kept_from_store, read = stitched(tmp_path / "store", mask, block)
+    assert max(map(math.prod, read)) > math.prod(block)
+    np.testing.assert_array_equal(labels, from_store)
+    assert kept == kept_from_store
+    assert not _handover.RUNS._held
 
 
 @pytest.mark.data

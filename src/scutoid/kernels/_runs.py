@@ -46,13 +46,24 @@ class Runs:
         inside = label != 0
         return cls(label[inside].astype(np.uint64), start[inside], length[inside])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Runs]) -> Runs:
+        """Join runs of one array, none of which share a voxel, in C order."""
+        if not parts:
+            return cls.of(np.zeros(0, np.uint8))
+        label, start, length = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("label", "start", "length")
+        )
+        return cls(label, start, length).chosen(np.argsort(start, kind="stable"))
+
     @property
     def end(self) -> NDArray[np.int64]:
         """Linear C index of the voxel after each run's last."""
         return self.start + self.length
 
-    def chosen(self, places: NDArray[Any]) -> Runs:
-        """Return some runs, by their numbers or as which of all."""
+    def chosen(self, places: NDArray[Any] | slice) -> Runs:
+        """Return some runs, by their numbers, as which of all, or from one to another."""
         return Runs(self.label[places], self.start[places], self.length[places])
 
     def within(self, shape: Sequence[int], box: Sequence[slice]) -> Runs:
@@ -64,12 +75,18 @@ class Runs:
         >>> runs.within((2, 3), np.s_[1:2, 0:2]).length.tolist()
         [2]
         """
-        row, column = _row_in(self.start, shape, box)
-        low, high = np.maximum(column, box[-1].start), column + self.length
+        if len(shape) > 1:  # along the first axis these are neighbours
+            plane = math.prod(shape[1:])
+            bounds = box[0].start * plane, box[0].stop * plane
+            near = self.chosen(slice(*np.searchsorted(self.start, bounds)))
+        else:
+            near = self
+        row, column = _row_in(near.start, shape, box)
+        low, high = np.maximum(column, box[-1].start), column + near.length
         high = np.minimum(high, box[-1].stop)
         is_in = (row >= 0) & (low < high)
         start = row * (box[-1].stop - box[-1].start) + low - box[-1].start
-        return Runs(self.label, start, high - low).chosen(is_in)
+        return Runs(near.label, start, high - low).chosen(is_in)
 
     def without(self, shape: Sequence[int], box: Sequence[slice]) -> Runs:
         """Return what lies outside of a box of an array of this shape, in C order.
@@ -122,14 +139,20 @@ def _row_in(
     start: NDArray[np.int64], shape: Sequence[int], box: Sequence[slice]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which row of a box each place lies on, -1 for none, and its place on the last axis."""
-    line, column = np.divmod(start, shape[-1])
+    # Several times faster than divmod
+    line = start // shape[-1]
+    column = start - line * shape[-1]
     row = np.zeros(len(start), np.int64)
     is_in, stride = np.ones(len(start), bool), 1
     for size, part in zip(shape[-2::-1], box[-2::-1], strict=True):
-        line, at = np.divmod(line, size)
-        is_in &= (at >= part.start) & (at < part.stop)
-        row += (at - part.start) * stride
-        stride *= part.stop - part.start
+        above = line // size
+        at = line - above * size - part.start
+        length = part.stop - part.start
+        if length < size:
+            is_in &= (at >= 0) & (at < length)
+        row += at * stride
+        stride *= length
+        line = above
     return np.where(is_in, row, -1), column
 
 

@@ -25,7 +25,8 @@ def sparse(made: _S, **inputs: str) -> _S:
     """Give a step some inputs as a `SparseArray` in large blocks; its key stays as it is.
 
     Inputs are named in the order in which they are read, and of each what it has: its "values", its
-    "places", or the values at the places of the input of this name.
+    "places", or the values at the places of the input of this name.  Or, of labels, the "rim": what
+    lies around the block, as `Runs` in blocks of any size.
     """
     return type(made)(replace(made.spec, sparse=inputs))
 

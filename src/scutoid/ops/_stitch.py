@@ -27,7 +27,7 @@ from scutoid import kernels
 from scutoid.errors import GeometryError, ParameterError, StepError
 from scutoid.kernels import Match, Runs
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
-from scutoid.ops._extent import image_part, unpadded
+from scutoid.ops._extent import image_part, sparse, unpadded
 from scutoid.ops._label import check_count, images_of
 from scutoid.ops._types import Array, Arrays, ImageLike
 from scutoid.steps import (
@@ -268,7 +268,7 @@ def stitch(
     compare = blockwise(halo=halo, border=0, out="parts", version="1", threadsafe=True)(
         _compare_block
     )
-    find, compare = unpadded(find), unpadded(compare)
+    find, compare = unpadded(find), sparse(unpadded(compare), found="rim")
     function = segment if version is None else Versioned(segment, version)
     found, pieces = find(*given, segment=function)
     overlaps = compare.options(name="stitch_overlaps")(found, pieces)
@@ -385,16 +385,18 @@ def _segment_block(
 
 
 def _compare_block(
-    found: NDArray[np.uint64], pieces: Arrays, *, block: StepBlock = injected
+    found: NDArray[np.uint64] | Runs, pieces: Arrays, *, block: StepBlock = injected
 ) -> Arrays:
     """Compare what one block said of its halo with what its neighbours wrote."""
-    inside, inner, _ = image_part(block)
-    others = found[inside]  # an array of this block alone
-    others[inner] = 0
+    if not isinstance(found, Runs):
+        inside, inner, _ = image_part(block)
+        others = found[inside]  # an array of this block alone
+        others[inner] = 0
+        found = Runs.of(others)
     own = Runs(
         pieces["label"].astype(np.uint64), pieces["start"], pieces["length"].astype(np.int64)
     )
-    return {"counts": kernels.count_overlaps(own, Runs.of(others))}
+    return {"counts": kernels.count_overlaps(own, found)}
 
 
 def _matched(

@@ -15,6 +15,7 @@ from ._parts import (
     read_value,
 )
 from ._reads import DIGEST_BYTES, RecalledImage, Sums, digest_of_reads, sum_reads
+from ._sparse_inputs import RIM
 from ._tables import (
     TIME_UNIT,
     UNIT,
@@ -31,6 +32,7 @@ from ._whole_step import call_step, finish, prepared
 
 __all__ = [
     "DIGEST_BYTES",
+    "RIM",
     "TIME_UNIT",
     "UNIT",
     "BlockInputs",

@@ -18,7 +18,7 @@ from scutoid.arrays import Readable, TimeScale, pad_to
 from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.kernels import SparseArray
+from scutoid.kernels import Runs, SparseArray
 from scutoid.spent import spending
 from scutoid.steps.compute._calling import call, check_parts, unpack, wrong_shape
 from scutoid.steps.compute._fitted import fitted, image_of
@@ -196,9 +196,9 @@ class BlockStep:
         whole = tuple(slice(None) if a in kept else None for a in layout.function_axes)
         return seen[whole]
 
-    def _sparse(self, inputs: Sequence[object], block: StepBlock) -> dict[int, SparseArray]:
+    def _sparse(self, inputs: Sequence[object], block: StepBlock) -> dict[int, SparseArray | Runs]:
         """Return those inputs that are held sparsely, read now or for the digest of the block."""
-        found: dict[int, SparseArray] = {}
+        found: dict[int, SparseArray | Runs] = {}
         for each in sparse_inputs(self.spec, self.layout, inputs, block):
             source: Any = inputs[each.position]
             read = partial(each.read, self.layout, source, block, found)

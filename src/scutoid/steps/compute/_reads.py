@@ -14,6 +14,7 @@ What was read for the digest is kept until the function gets it, so nothing is r
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import Readable
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
-from scutoid.kernels import SparseArray, VoxelSums, voxel_sums
+from scutoid.kernels import Runs, SparseArray, VoxelSums, voxel_sums
 from scutoid.same import Same
 from scutoid.spent import spending
 from scutoid.steps.compute._block_inputs import BlockInputs, Deferred
@@ -61,6 +62,12 @@ class RecalledImage:
         """Read a region, in the image's own voxels; the array is the caller's own."""
         array: NDArray[Any] = taken(self, roi, lambda: self.source.read(roi))
         return array
+
+    def runs_of_blocks(self, blocks: Sequence[Roi]) -> Sequence[Runs] | None:
+        """Return the runs of equal labels of whole blocks, if they can be had without voxels."""
+        of_blocks = getattr(self.source, "runs_of_blocks", None)
+        found: Sequence[Runs] | None = None if of_blocks is None else of_blocks(blocks)
+        return found
 
     def hold(self, roi: Roi) -> NDArray[Any]:
         """Read a region, and keep it for whoever reads it next in this thread."""
@@ -129,7 +136,7 @@ class _Reads:
 
     def _sparse(self, given: BlockInputs, block: StepBlock) -> None:
         """Read what the function takes sparsely, and hold it so; what is digested is all of it."""
-        found: dict[int, SparseArray] = {}
+        found: dict[int, SparseArray | Runs] = {}
         spec, layout = given.step.spec, given.step.layout
         for each in sparse_inputs(spec, layout, given.inputs, block):
             source = given.inputs[each.position]

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import Readable
 from scutoid.geometry import Roi
-from scutoid.kernels import SparseArray
+from scutoid.kernels import Runs, SparseArray
 from scutoid.spent import spending
+from scutoid.steps.compute._rim_inputs import RimInput, is_rim
 from scutoid.steps.declaration import StepBlock, StepSpec
 from scutoid.steps.layout import Layout
 
+RIM = "rim"
+"""How a step asks for what lies around its block."""
 LARGE = 2**23
 """Voxels that a block reads from which on it matters how they are held."""
 _PLANES = 64
@@ -42,11 +45,11 @@ class SparseInput:
         layout: Layout,
         source: Readable,
         block: StepBlock,
-        others: dict[int, SparseArray],
+        others: dict[int, SparseArray | Runs],
         seen: Callable[[NDArray[Any]], None] | None = None,
     ) -> SparseArray:
         """Read what a block needs; `seen` gets each array that is read, in C order of all."""
-        where = None if self.where is None else others[self.where]
+        where: Any = None if self.where is None else others[self.where]
         parts = self._parts(layout, source, block, seen)
         return SparseArray.of(parts, where, keeps_values=self.keeps_values)
 
@@ -81,13 +84,18 @@ def _planes(region: Roi, axis: int) -> Iterator[Roi]:
 
 def sparse_inputs(
     spec: StepSpec, layout: Layout, inputs: Sequence[object], block: StepBlock
-) -> tuple[SparseInput, ...]:
+) -> tuple[SparseInput | RimInput, ...]:
     """Return which inputs of a block are held so, in the order in which they are read."""
-    if not spec.sparse or block.read_roi.size < LARGE or layout.target is not None:
+    if not spec.sparse or layout.target is not None:
         return ()
     names = spec.parameters.inputs
     positions = {name: names.index(name) for name in spec.sparse}
     if not all(_is_readable(layout, inputs, position, block) for position in positions.values()):
+        return ()
+    if RIM in spec.sparse.values():
+        found = tuple(RimInput(positions[name]) for name in spec.sparse)
+        return found if all(is_rim(layout, each.position, block) for each in found) else ()
+    if block.read_roi.size < LARGE:
         return ()
     return tuple(
         SparseInput(positions[name], positions.get(how), keeps_values=how != "places")

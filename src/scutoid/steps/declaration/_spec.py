@@ -90,7 +90,8 @@ class StepSpec:
     sparse: Mapping[str, str] = field(default_factory=dict)
     """Inputs that the function takes as a `SparseArray` where blocks are large, in the order in
     which they are read: which "values" that are not 0 it has, just their "places", or the values at
-    the places of the input of this name; no part of a key."""
+    the places of the input of this name.  Or the one of whose labels it takes, in blocks of any
+    size, what lies around the block, its "rim", as `Runs`.  No part of a key."""
     merge: Callable[[Any, Any], object] | None = None
     """Joins the values of two parts of the image; associative."""
     finish: Callable[..., object] | None = None

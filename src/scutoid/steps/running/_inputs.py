@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred, RecalledImage
+from scutoid.steps.compute import RIM, BlockInputs, ComputedImage, Deferred, RecalledImage
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -109,13 +109,27 @@ class WorkerInputs:
         images = [image for image in reader.images if image.node is call]
         if len(images) != 1 or images[0].view is not None:
             return None
-        return Handover(self.way_to(above)) if self.reads_its_blocks(reader, call) else None
+        as_runs = self._is_read_as_rim(above)
+        is_read = self.reads_its_blocks(
+            reader, call, with_halo=as_runs and _takes_rim(reader, call)
+        )
+        return Handover(self.way_to(above), as_runs) if is_read else None
+
+    def _is_read_as_rim(self, above: PlannedCall) -> bool:
+        """Whether a step of the plan takes of the image of another what lies around its blocks."""
+        return any(
+            not other.is_cached
+            and isinstance(other.call, BlockCall)
+            and _takes_rim(other.call, above.call)
+            and self.reads_its_blocks(other.call, above.call, with_halo=True)
+            for other in self._planned
+        )
 
     def way_to(self, each: PlannedCall) -> str:
         """Name what goes to or from a step in memory, unlike all of other runs."""
         return f"{self._name}/{each.task}"
 
-    def reads_its_blocks(self, reader: BlockCall, call: Node) -> bool:
+    def reads_its_blocks(self, reader: BlockCall, call: Node, *, with_halo: bool = False) -> bool:
         """Whether a step cuts an image, all of which it reads, into the blocks that it has."""
         if not isinstance(call, BlockCall):
             return False
@@ -125,7 +139,7 @@ class WorkerInputs:
             and layout.grid.total == own.grid.total
             and layout.grid.block_shape == own.grid.block_shape
             and layout.target is None
-            and not any((*layout.grid.halo[0], *layout.grid.halo[1]))
+            and (with_halo or not any((*layout.grid.halo[0], *layout.grid.halo[1])))
         )
 
     def handover_of(self, above: PlannedCall) -> Handover | None:
@@ -290,6 +304,15 @@ class MemberImage:
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region, in the image's own voxels."""
         return self.stored.image(self.output).read(roi)
+
+
+def _takes_rim(reader: BlockCall, call: Node) -> bool:
+    """Whether a step takes of the image of another what lies around its blocks."""
+    names = reader.spec.parameters.inputs
+    taken = (
+        reader.inputs[names.index(name)] for name, how in reader.spec.sparse.items() if how == RIM
+    )
+    return any(isinstance(image, ImageRef) and image.node is call for image in taken)
 
 
 def _viewed(source: Readable, image: ImageRef) -> Readable:

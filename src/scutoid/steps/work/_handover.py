@@ -3,13 +3,16 @@
 A block is on the disk before it is handed on; whoever does not find it here, for it was computed in
 another process or had to make room, reads it from there.  Each is taken once by each reader.
 Images of members go the same way, whole.
+
+Labels whose readers take what lies around their blocks go as runs of equal labels, which are many
+times smaller: those of a block stay until its last reader has taken the block itself.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +21,19 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import Readable
 from scutoid.geometry import Roi
+from scutoid.kernels import Runs
 
 LIMIT = 20 * 2**20
 """Bytes of blocks that wait in a process."""
 OF_MEMBERS = 32 * 2**20
 """The same of images of members: what a worker makes in two batches is read in the third."""
+
+OF_RUNS = 32 * 2**20
+"""The same of blocks that wait as runs."""
+_WORTH = 8
+"""How many times smaller than their block runs are."""
+_RUN = np.dtype([("label", np.uint32), ("start", np.uint32), ("length", np.uint32)])
+_END = 2**32
 
 Key = tuple[str, Hashable]
 """Name of a way from step to step, and what goes it: the region of a block, or a member."""
@@ -68,6 +79,12 @@ class _Waiting:
             # As long as no other reader changes it
             return np.array(held.array), held.about
 
+    def look_at(self, key: Key) -> tuple[NDArray[Any], Any] | None:
+        """Return an array that stays here, if it is, and what was put about it."""
+        with self._lock:
+            held = self._held.get(key)
+            return None if held is None else (held.array, held.about)
+
     def __contains__(self, key: object) -> bool:
         return key in self._held
 
@@ -84,6 +101,8 @@ class _Waiting:
 
 WAITING = _Waiting(LIMIT)
 """Blocks that wait in this process."""
+RUNS = _Waiting(OF_RUNS)
+"""Runs of blocks that wait in this process."""
 MEMBERS = _Waiting(OF_MEMBERS)
 """Images of members that wait in this process."""
 
@@ -95,19 +114,53 @@ class Handover:
     name: str
     """Of the image and the run, unlike all others."""
 
+    as_runs: bool = False
+    """Whether blocks wait as runs of equal labels."""
+
     def put(self, roi: Roi, block: NDArray[Any]) -> None:
         """Hand a block on that was written."""
-        if block.nbytes <= LIMIT:  # what comes of the step's own array is its own affair
+        if self.as_runs:
+            self.put_runs(roi, block)
+        elif block.nbytes <= LIMIT:  # what comes of the step's own array is its own affair
             WAITING.put((self.name, roi), np.array(block))
+
+    def put_runs(self, roi: Roi, block: NDArray[Any]) -> Runs:
+        """Hand a block on as its runs, where these are short; return them."""
+        runs = Runs.of(np.ascontiguousarray(block))
+        least = int(runs.label.min(initial=_END**2 - 1))
+        is_short = len(runs.label) * _RUN.itemsize * _WORTH <= block.nbytes
+        if is_short and block.size < _END and int(runs.label.max(initial=0)) - least < _END:
+            packed = np.empty(len(runs.label), _RUN)
+            packed["label"] = runs.label - np.uint64(least)
+            packed["start"], packed["length"] = runs.start, runs.length
+            RUNS.put((self.name, roi), packed, about=(least, block.dtype))
+        return runs
+
+    def runs(self, roi: Roi) -> Runs | None:
+        """Return the runs of a block, if they are here."""
+        found = RUNS.look_at((self.name, roi))
+        return None if found is None else _unpacked(found[0], found[1][0])
 
     def take(self, roi: Roi) -> NDArray[Any] | None:
         """Take a block, if it is here; it is the caller's own."""
-        found = WAITING.take((self.name, roi))
-        return None if found is None else found[0]
+        if not self.as_runs:
+            found = WAITING.take((self.name, roi))
+            return None if found is None else found[0]
+        found = RUNS.take((self.name, roi))
+        if found is None:
+            return None
+        least, dtype = found[1]
+        return _unpacked(found[0], least).painted(roi.shape).astype(dtype, copy=False)
 
     def close(self) -> None:
         """Forget what nobody has taken in this process."""
         WAITING.forget(self.name)
+        RUNS.forget(self.name)
+
+
+def _unpacked(packed: NDArray[Any], least: int) -> Runs:
+    label = packed["label"] + np.uint64(least)
+    return Runs(label, packed["start"].astype(np.int64), packed["length"].astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +181,15 @@ class HandedImage:
         """Read a region, in the image's own voxels."""
         block = self.handover.take(roi)
         return self.source.read(roi) if block is None else block
+
+    def runs_of_blocks(self, blocks: Sequence[Roi]) -> Sequence[Runs] | None:
+        """Return the runs of whole blocks; None if so few are here that to read others is dear."""
+        if not self.handover.as_runs:
+            return None
+        held = [self.handover.runs(roi) for roi in blocks]
+        if 2 * sum(runs is None for runs in held) > len(blocks):
+            return None
+        return [
+            self.handover.put_runs(roi, self.source.read(roi)) if runs is None else runs
+            for roi, runs in zip(blocks, held, strict=True)
+        ]
