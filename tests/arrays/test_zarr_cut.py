@@ -105,6 +105,14 @@ def test_with_very_little_room_what_is_read_next_is_kept(monkeypatch, tmp_path, 
     assert len(decoded) <= 5 * 5**3
 
 
+def test_with_little_room_and_wide_halos_the_faces_that_come_next_are_kept(written, decoded):
+    path, _, chunks = written
+    cut = CutChunks(12 * BYTES)
+    for roi in blocks(halo=2):
+        cut.read(path, chunks, SHAPE, roi)
+    assert len(decoded) <= 3 * 36
+
+
 def test_chunks_smaller_than_blocks_need_their_outer_faces_alone(written, decoded):
     path, _, chunks = written
     cut = CutChunks(2**30)
