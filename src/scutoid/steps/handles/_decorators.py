@@ -158,7 +158,8 @@ def blockwise(
         images all is known but their voxels.  Of a folder it is called for each member, before
         anything of that one is computed.
     setup : mapping of str to function, optional
-        Called once a worker; the values are passed by name.
+        Called once a worker; the values are passed by name.  A step with it that returns images
+        gives their `dtype`, for it is called in workers alone.
     sees_neighbours : bool
         Whether the function also gets, as keyword ``neighbours``, what blocks before it have
         written in its read region: an array of the image's dtype and the read region's shape, zero
