@@ -50,6 +50,7 @@ from scutoid.steps.graph import (
     Ref,
     WholeCall,
 )
+from scutoid.steps.handles._cut import grid_of_given, step_of
 from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.handles._partial import MembersTaken
 from scutoid.steps.handles._remembered import Remembered
@@ -182,7 +183,7 @@ class Evaluation:
             or (call.is_block_invariant and LATEST.of(call) is not None)
         ):
             return self.image(image, region.shift(image.framed.offset))
-        step, framed = call.step_on(call.layout), call.framed(0)
+        step, framed = step_of(call), call.framed(0)
         below = region if view is None else view.below(region)
         write = step.layout.grid_region(below.shift(framed.offset))
         inputs = self._inputs(step, call.inputs, write)
@@ -210,7 +211,7 @@ class Evaluation:
 
     def _cut_images(self, call: BlockCall, output: int, region: Roi) -> Window:
         """Compute a region as blocks of its own; all images of the call at once."""
-        step, kinds = call.step_on(call.layout), call.spec.outputs
+        step, kinds = step_of(call), call.spec.outputs
         layout, framed = step.layout, call.framed(output)
         target = region.shift(framed.offset)
         images = [number for number, kind in enumerate(kinds) if kind == "image"]
@@ -244,7 +245,7 @@ class Evaluation:
         results : tuple
             What the function made.
         """
-        step = call.step_on(call.layout)
+        step = step_of(call)
         if write.is_empty:
             return
         whole = list(step.layout.whole_blocks(write))
@@ -262,7 +263,7 @@ class Evaluation:
     def _compute_blocks(
         self, call: BlockCall, output: int, region: Roi, offset: Coordinate, dtype: np.dtype[Any]
     ) -> Window:
-        step = call.step_on(call.layout)
+        step = step_of(call)
         layout = step.layout
         if call.spec.sees_neighbours:
             blocks = self._all_blocks(call, step, (output,))
@@ -404,19 +405,19 @@ class Evaluation:
         self, call: BlockCall, indices: Sequence[int]
     ) -> Iterator[tuple[int, tuple[object, ...]]]:
         """Compute some blocks of a call, one by one, that do not see their neighbours."""
-        return self._compute(call, call.step_on(call.layout), indices, None)
+        return self._compute(call, step_of(call), indices, None)
 
     def blocks(
         self, call: BlockCall, outputs: Sequence[int]
     ) -> Iterator[tuple[int, tuple[object, ...]]]:
         """Compute the blocks of images one by one."""
-        yield from self._all_blocks(call, call.step_on(call.layout), outputs, is_streamed=True)
+        yield from self._all_blocks(call, step_of(call), outputs, is_streamed=True)
 
     def _compute_values(self, call: BlockCall | WholeCall) -> tuple[Any, ...]:
         if isinstance(call, WholeCall):
             return self._run_step(call)
         spec = call.spec
-        step = call.step_on(call.layout)
+        step = step_of(call)
         values = [number for number, kind in enumerate(spec.outputs) if kind != "image"]
         blocks = self._all_blocks(call, step, values)
         if spec.kind == "reduction":
@@ -445,7 +446,7 @@ class Evaluation:
                 key=call.key,
                 voxel_size=call.voxel_size,
                 origin=call.origin,
-                where=call.parts_grid,
+                where=grid_of_given(call),
                 folder=self._folder,
             )
         return whole[call]
