@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import scutoid as sc
 
@@ -58,3 +61,46 @@ def test_labels_of_a_member_are_those_of_the_run(tmp_path, numbers):
     found = sc.label.options(keep=False)(sc.open_folder(tmp_path / "{name}.npy"))
     run(tmp_path / "store", sc.measure(found))
     assert np.array_equal(np.asarray(found["b.npy"]), numbers)
+
+
+SMOOTH = ndimage.gaussian_filter(np.random.default_rng(5).normal(0, 1, (32, 40)), 0.8) > 0.3
+BLOCKS = [BLOCK, 16]
+
+
+def split(tmp_path, mask, *, keep, executor="serial", blocks=BLOCKS[:1]):
+    """Run labels beside objects that are split, of the same labels; warnings are errors."""
+    image = sc.open(mask)
+    found = sc.label.options(keep=keep)(image)
+    objects = sc.split_touching(image, min_distance=1, max_extent=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for block in blocks:
+            sc.run(
+                sc.measure(found),
+                objects,
+                store=tmp_path / f"{executor}-{keep}-{block}",
+                executor=executor,
+                workers=2,
+                block=block,
+                report=False,
+            )
+    return np.asarray(found), np.asarray(objects)
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads"])
+def test_what_gets_labels_that_are_not_kept_is_as_of_kept_ones(tmp_path, executor):
+    found = split(tmp_path, SMOOTH, keep=False, executor=executor)
+    expected = split(tmp_path, SMOOTH, keep=True)
+    assert all(map(np.array_equal, found, expected))
+
+
+def test_a_check_during_a_later_run_computes_labels_in_its_blocks(tmp_path):
+    found, _ = split(tmp_path, SMOOTH, keep=False, blocks=BLOCKS)
+    assert np.array_equal(found, sc.label(SMOOTH))
+
+
+def test_a_check_beside_parts_of_an_earlier_run_computes_labels_in_its_blocks(tmp_path):
+    labels = sc.label.options(keep=False)(sc.open(SMOOTH))
+    run(tmp_path / f"serial-False-{BLOCK}", sc.measure(labels))
+    found, _ = split(tmp_path, SMOOTH, keep=False)
+    assert np.array_equal(found, sc.label(SMOOTH))
