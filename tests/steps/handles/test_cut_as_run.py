@@ -55,14 +55,6 @@ def test_a_later_run_in_other_blocks_is_gone_by(tmp_path, found, numbers):
     assert np.array_equal(np.asarray(found), numbers)
 
 
-def test_labels_of_a_member_are_those_of_the_run(tmp_path, numbers):
-    for name in ("a", "b"):
-        np.save(tmp_path / f"{name}.npy", MASK)
-    found = sc.label.options(keep=False)(sc.open_folder(tmp_path / "{name}.npy"))
-    run(tmp_path / "store", sc.measure(found))
-    assert np.array_equal(np.asarray(found["b.npy"]), numbers)
-
-
 SMOOTH = ndimage.gaussian_filter(np.random.default_rng(5).normal(0, 1, (32, 40)), 0.8) > 0.3
 BLOCKS = [BLOCK, 16]
 
