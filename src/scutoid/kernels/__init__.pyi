@@ -55,6 +55,7 @@ from ._maxima import (
 )
 from ._measures import Measure
 from ._median import median_filter
+from ._mirrored import filter_mirrored
 from ._morphology import dilate_mask, erode_mask, grey_opening
 from ._near import bounded_distance
 from ._order import (
@@ -171,6 +172,7 @@ __all__ = [
     "erode_mask",
     "faces",
     "field_of_view",
+    "filter_mirrored",
     "find_components",
     "find_spots",
     "float_histogram",

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.kernels._mirrored import filter_mirrored
 from scutoid.kernels._tiled_planes import Surroundings, mirrored, tiles
 from scutoid.kernels._whole_numbers import by_order
 
@@ -92,7 +93,10 @@ def median_filter(image: NDArray[Any], size: int | Sequence[int]) -> NDArray[Any
         return filtered
     from scipy import ndimage
 
-    return by_order(image, lambda values: ndimage.median_filter(values, size=sizes))
+    def filtered_by_scipy(values: NDArray[Any]) -> NDArray[Any]:
+        return ndimage.median_filter(values, size=sizes)  # type: ignore[no-any-return]
+
+    return by_order(image, lambda values: filter_mirrored(values, sizes, filtered_by_scipy))
 
 
 def has_one_order(image: NDArray[Any]) -> bool:

@@ -16,6 +16,7 @@ What is chosen does not depend on the order of comparing, as long as equal value
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.kernels._median import has_one_order
+from scutoid.kernels._mirrored import filter_mirrored
 from scutoid.kernels._packed_masks import combined
 from scutoid.kernels._tiled_planes import Reach, Surroundings, Tile, mirrored, tiles
 from scutoid.kernels._whole_numbers import by_order
@@ -109,7 +111,7 @@ def grey_opening(image: NDArray[Any], footprint: NDArray[np.bool_]) -> NDArray[A
     ndarray of the dtype and shape of `image`
         Bit for bit `scipy.ndimage.grey_opening` with mode "reflect"; integers of 64 bits are
         compared as such.  Small images, and floats with NaN or zeros of both signs, go scipy's
-        way.
+        way, which is given thin images with their mirror images beside them.
 
     Examples
     --------
@@ -118,9 +120,7 @@ def grey_opening(image: NDArray[Any], footprint: NDArray[np.bool_]) -> NDArray[A
     """
     is_small = image.size * footprint.size < _SMALL
     if is_small or not 1 <= image.ndim <= 3 or not has_one_order(image):
-        from scipy import ndimage
-
-        return by_order(image, lambda values: ndimage.grey_opening(values, footprint=footprint))
+        return by_order(image, lambda values: _opened_by_scipy(values, footprint))
     shape = Shape.of(footprint)
     dtype = image.dtype.newbyteorder("=")
     ends = np.iinfo(dtype) if dtype.kind in "iu" else _Infinite
@@ -129,6 +129,15 @@ def grey_opening(image: NDArray[Any], footprint: NDArray[np.bool_]) -> NDArray[A
     opened = np.full(image.shape, ends.min, dtype)
     _choose(eroded, opened, shape.mirrored(), np.maximum)
     return opened
+
+
+def _opened_by_scipy(image: NDArray[Any], footprint: NDArray[np.bool_]) -> NDArray[Any]:
+    from scipy import ndimage
+
+    for take in (ndimage.grey_erosion, ndimage.grey_dilation):
+        chosen = functools.partial(take, footprint=footprint)
+        image = filter_mirrored(image, footprint.shape, chosen)
+    return image
 
 
 class _Infinite:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import (
     check_in_float64,
+    filter_mirrored,
     footprint_array,
     footprint_shape,
     grey_opening,
@@ -176,4 +177,7 @@ def _background(field: Coarse, ratio: Sequence[float], method: str) -> Coarse:
 
     if method == "gaussian":
         return np.asarray(ndimage.gaussian_filter(field, ratio))
-    return np.asarray(ndimage.median_filter(field, footprint=footprint_array(ratio, field.ndim)))
+    footprint = footprint_array(ratio, field.ndim)
+    return filter_mirrored(
+        field, footprint.shape, lambda values: ndimage.median_filter(values, footprint=footprint)
+    )

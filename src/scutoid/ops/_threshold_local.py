@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import LARGEST_IN_FLOAT64, check_in_float64
+from scutoid.kernels import LARGEST_IN_FLOAT64, check_in_float64, filter_mirrored
 from scutoid.ops._inputs import check_intensities, check_number, check_per_axis
 from scutoid.ops._types import Array
 from scutoid.steps import Image, blockwise, is_lazy
@@ -110,9 +110,12 @@ def threshold_local(
         return np.asarray(image > _window_means(image, window) - offset)
     from skimage import filters
 
-    levels = filters.threshold_local(  # type: ignore[no-untyped-call]
-        image, tuple(window), method=method, offset=offset
-    )
+    def leveled(image: Array) -> Array:
+        return filters.threshold_local(  # type: ignore[no-any-return,no-untyped-call]
+            image, tuple(window), method=method, offset=offset
+        )
+
+    levels = filter_mirrored(image, window, leveled) if method == "median" else leveled(image)
     return np.asarray(image > levels)
 
 
