@@ -1,7 +1,7 @@
 """Images mirrored before a filter sees them, where it would mirror them many times over.
 
 The rank filters of scipy, and those with a footprint, take other voxels than the mirrored image
-has where they reach four lengths of an axis beyond its end.
+has where it is much thinner than their window.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
         "scutoid.store._durable": ["empty_folder", "filling", "list_folder", "make_folder"],
         "scutoid.store._entry": ["Entry", "checksum_file", "distrust_around"],
         "scutoid.store._entry_store": ["EntryStore"],
+        "scutoid.store._seen_entry": ["SeenEntry"],
         "scutoid.store._fingerprint": ["CodeFingerprint", "fingerprint"],
         "scutoid.store._format_values": ["from_json", "is_json", "to_json"],
         "scutoid.store._formats": ["Format", "choose_format", "find_format"],
