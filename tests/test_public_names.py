@@ -121,8 +121,8 @@ INTERNAL = {
         is_decodable ObjectWriter UNDECODED write_kept writer_to_url zarr_at zarr_images
     """,
     "scutoid.blocks": """
-        Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes sample_blocks
-        Scheduler WorkerFailure
+        Batch check_ability conflict_order Done EventLog Journal lower_neighbours parse_bytes
+        sample_blocks Scheduler WorkerFailure
     """,
     "scutoid.store": """
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since checksum_file

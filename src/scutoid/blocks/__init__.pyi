@@ -1,6 +1,7 @@
 from ._batch import Batch, WorkerFailure
 from ._block import Block, BlockStatus, Done
 from ._budget import parse_bytes
+from ._check import check_ability
 from ._connect import Blocks, connect
 from ._event_log import EventLog
 from ._journal import Journal
@@ -30,6 +31,7 @@ __all__ = [
     "Scheduler",
     "TaskReport",
     "WorkerFailure",
+    "check_ability",
     "conflict_order",
     "connect",
     "lower_neighbours",

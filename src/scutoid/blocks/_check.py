@@ -62,19 +62,29 @@ def check_abilities(
                 remedy="use executor=ConnectExecutor(...) or a Dask cluster that has been started, "
                 "or give the task a function",
             )
-        for wanted, can, remedy in (
-            ("timeout", executor.handles_timeout, "use executor='processes', or leave it out"),
-            ("setup", executor.handles_setup, "use executor='processes', 'threads' or 'serial'"),
-        ):
-            value = getattr(task, wanted)
-            if value and not can:
-                raise ParameterError(
-                    f"{wanted} is given only where the executor can see to it",
-                    value=value,
-                    place=f"task {task.name!r}, {type(executor).__name__}",
-                    remedy=remedy,
-                )
+        check_ability(task.name, executor, timeout=task.timeout, setup=task.setup)
     budget.check(tasks)
+
+
+def check_ability(task: str, executor: Executor, *, timeout: object, setup: object) -> None:
+    """Check that the executor can do what one task asks for.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot.
+    """
+    for wanted, value, can, able in (
+        ("timeout", timeout, executor.handles_timeout, "'processes'"),
+        ("setup", setup, executor.handles_setup, "'processes', 'threads' or 'serial'"),
+    ):
+        if value and not can:
+            raise ParameterError(
+                f"{wanted} is given only where the executor can see to it",
+                value=value,
+                place=f"task {task!r}, {type(executor).__name__}",
+                remedy=f"use executor={able}, or leave out {wanted}=",
+            )
 
 
 def _sorted(by_name: dict[str, BlockTask]) -> list[BlockTask]:

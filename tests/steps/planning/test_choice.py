@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import dask.array
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 import scutoid as sc
+from scutoid.errors import ParameterError
 from scutoid.kernels import apply_lookup
 
 RAW = np.random.default_rng(0).random((64, 64))
@@ -176,3 +178,36 @@ def test_what_numpy_and_warnings_are_told_here_fails_no_block(tmp_path, edge):
 def test_operations_start_no_process(tmp_path, monkeypatch):
     monkeypatch.setattr("subprocess.Popen", None)
     assert sc.run(chain(), store=tmp_path).ok
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "executor"),
+    [
+        ("timeout", {"timeout": 30}, "threads"),
+        ("timeout", {"timeout": 30}, "serial"),
+        ("setup", {"setup": {"model": dict}}, ThreadPoolExecutor(1)),
+    ],
+    ids=["timeout in threads", "timeout in one", "set-up in workers of others"],
+)
+def test_a_plan_refuses_what_the_executor_cannot_do_as_the_run(tmp_path, wanted, given, executor):
+    step = sc.blockwise(**given, dtype="f8", version="1", threadsafe=True)(
+        with_model if wanted == "setup" else halved
+    )
+    target, said = step(sc.open(RAW)), []
+    for call in (sc.plan, sc.run):
+        with pytest.raises(ParameterError, match=f"{wanted} is given only where") as caught:
+            call(target, store=tmp_path / "store", executor=executor)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert f"or leave out {wanted}=" in said[0]
+
+
+def halved(image):
+    return image / 2
+
+
+def test_a_plan_refuses_nothing_of_what_is_there(tmp_path):
+    target = sc.blockwise(setup={"model": dict}, dtype="f8", version="1")(with_model)(sc.open(RAW))
+    sc.run(target, store=tmp_path / "store", executor="serial")
+    with ThreadPoolExecutor(1) as executor:
+        assert sc.plan(target, store=tmp_path / "store", executor=executor).is_done

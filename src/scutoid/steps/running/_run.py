@@ -125,6 +125,7 @@ def plan(
     with refusing_depth():
         planned = planner.plan(refs)
     planner.memo.save()
+    _check_abilities(planned, executor)
     from scutoid.steps.planning import choose_executor, summarize
 
     if cost is not None:
@@ -363,6 +364,26 @@ def _say(texts: Iterable[str]) -> None:
     """Warn at the line of the user who called `run`."""
     for text in texts:
         warnings.warn(text, ScutoidWarning, stacklevel=4)
+
+
+def _check_abilities(planned: PlannedRun, executor: object) -> None:
+    """Refuse what a run would refuse: steps that ask for what the executor cannot do."""
+    asking = [
+        each
+        for each in planned
+        if each.is_kept
+        and not each.is_cached
+        and (each.call.spec.setup or each.call.spec.options.timeout)
+    ]
+    if not asking or is_auto(executor):
+        return
+    from scutoid.blocks import check_ability
+    from scutoid.executors import find_executor
+
+    resolved = find_executor(executor)
+    for each in asking:
+        spec = each.call.spec
+        check_ability(each.task, resolved, timeout=spec.options.timeout, setup=spec.setup)
 
 
 def _obstacle(store: EntryStore) -> StoreError | None:
