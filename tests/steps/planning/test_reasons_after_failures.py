@@ -65,3 +65,24 @@ def test_the_nearest_result_is_named_whether_it_was_finished_or_not(plate, tmp_p
         for limit, factor in ((999, 4), (50, 4))
     ]
     assert reasons == ["`factor` 3 -> 4", "`factor` 2 -> 4"]
+
+
+def test_a_member_that_failed_and_is_as_before_is_no_damage(plate, tmp_path) -> None:
+    store, path = tmp_path / "store", tmp_path / "plate" / "1.npy"
+    target = whole(plate, limit=999)
+    sc.run(target, store=store, executor="serial")
+    good = path.read_bytes()
+    path.write_bytes(good[:200])
+    with pytest.raises(RunFailed):
+        sc.run(again(tmp_path), store=store, executor="serial")
+    path.write_bytes(good)
+    (step,) = sc.plan(again(tmp_path), store=store).steps
+    assert (step.status, step.n_done) == ("cached", 3)
+    assert "had failed or were not finished: 1.npy" in step.reason
+    assert "damaged" not in step.reason
+    sc.run(again(tmp_path), store=store, executor="serial")
+    assert sc.plan(again(tmp_path), store=store).steps[0].reason == "up to date"
+
+
+def again(tmp_path):
+    return whole(sc.open_folder(tmp_path / "plate" / "*.npy"), limit=999)

@@ -83,7 +83,7 @@ def _find_list(pending: PendingCall, call: MappedCall, by_key: Mapping[str, str]
     """See whether the entry of a collection lists its members, all of which are done."""
     if pending.entry.status != "complete" or pending.entry.misfits():
         pending.is_relisted = True
-        pending.reason = "its list of members was damaged or not finished: it is written again"
+        pending.reason = _why_relisted(pending, call)
     else:
         record = list_of(pending.entry)
         pending.is_relisted = (
@@ -91,6 +91,19 @@ def _find_list(pending: PendingCall, call: MappedCall, by_key: Mapping[str, str]
             or record.members != by_key
             or record.groups != group_columns(call.groups, call.keys)
         )
+
+
+def _why_relisted(pending: PendingCall, call: MappedCall) -> str:
+    """Say why the list of members is written again, although all of them are there."""
+    record = list_of(pending.entry) if pending.entry.status == "partial" else None
+    if record is None or not record.missing:
+        return "its list of members was damaged or not finished: it is written again"
+    missing = list(record.missing)
+    named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    return (
+        f"all members are there; when its list was last written {len(missing)} of "
+        f"{len(call.keys)} had failed or were not finished: {named}; it is written again"
+    )
 
 
 def _take_losses(
