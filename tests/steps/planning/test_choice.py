@@ -54,7 +54,7 @@ def chain(raw=LARGE):
 
 
 def test_operations_run_in_threads_and_small_work_in_one(chosen):
-    assert str(chosen(chain())).startswith("threads, for all steps are operations")
+    assert str(chosen(chain())) == "threads, for every step may be run by threads"
     assert str(chosen(chain(RAW[:16]))) == "serial, for all of it is small"
 
 

@@ -61,7 +61,7 @@ def choose_executor(planned: PlannedRun) -> Choice:
             return Choice("processes", f"step {call.name!r} {reason}")
     if sum(map(_bytes, calls)) <= _SMALL:
         return Choice("serial", "all of it is small")
-    return Choice("threads", "all steps are operations that threads may run")
+    return Choice("threads", "every step may be run by threads")
 
 
 def _computed(planned: PlannedRun) -> Iterator[Call]:
