@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 from functools import partial
 
@@ -332,3 +333,24 @@ def test_packages_that_count_are_a_list_of_names(environment, decorator) -> None
         @decorator(environment=environment)
         def total(image):
             return image
+
+
+@pytest.mark.parametrize("make", [sc.blockwise, sc.step, sc.reduction(merge=max)])
+def test_options_that_a_decorator_takes_are_refused_with_the_decorator(make) -> None:
+    step = make(_of_image)
+    decorator = getattr(sc, step.spec.kind)
+    taken = inspect.signature(decorator).parameters.values()
+    names = {each.name for each in taken if each.kind is each.KEYWORD_ONLY}
+    names -= set(step.spec.options.__dataclass_fields__)
+    assert "threadsafe" in names
+    for name in names:
+        with pytest.raises(ParameterError, match=f"@sc.{step.spec.kind}[(]{name}=") as caught:
+            step.options(**{name: True})
+        assert "options are" in str(caught.value)
+    with pytest.raises(ParameterError) as caught:
+        step.options(thread_safe=True)
+    assert "@sc" not in str(caught.value)
+
+
+def _of_image(image):
+    return image

@@ -22,6 +22,34 @@ Kind = Literal["blockwise", "step", "reduction"]
 OutputKind = Literal["image", "table", "parts", "value", "files"]
 Border = Literal["clip", "reflect", "nearest", "crop"] | float
 
+_DECLARED = frozenset(
+    [
+        "halo",
+        "axes",
+        "out_axes",
+        "out_sizes",
+        "border",
+        "out",
+        "dtype",
+        "scale",
+        "grid",
+        "position",
+        "labels",
+        "check",
+        "setup",
+        "merge",
+        "finish",
+        "sees_neighbours",
+        "sees_all",
+        "block_invariant",
+        "check_halo",
+        "renamed",
+        "version",
+        "environment",
+        "threadsafe",
+    ]
+)
+"""Arguments of decorators that no call sets differently."""
 _LARGEST_VOXEL = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
 """Bytes of a voxel of each kind that can be stored."""
 _BORDERS = ("clip", "reflect", "nearest", "crop")
@@ -110,8 +138,14 @@ class StepSpec:
         known = Options.__dataclass_fields__
         unknown = [item for item in options if item not in known]
         if unknown:
+            remedy = None
+            if unknown[0] in _DECLARED:
+                remedy = f"give it where the step is declared: @sc.{self.kind}({unknown[0]}=...)"
             raise ParameterError(
-                f"options are {', '.join(known)}", value=unknown[0], place=f"step {self.name!r}"
+                f"options are {', '.join(known)}",
+                value=unknown[0],
+                place=f"step {self.name!r}",
+                remedy=remedy,
             )
         changed = replace(self.options, **cast("dict[str, Any]", options))
         if changed.view:
