@@ -136,8 +136,8 @@ def test_folders_are_read_in_threads_unless_a_function_reads_them(chosen, tmp_pa
     assert "code of others" in found.reason
 
 
-def test_a_plan_that_is_told_where_or_has_nothing_to_do_says_nothing(chosen, tmp_path):
-    assert chosen(chain(), executor="threads") is None
+def test_a_plan_that_is_told_where_says_so_and_one_with_nothing_to_do_says_nothing(chosen, tmp_path):
+    assert str(chosen(chain(), executor="threads")) == "threads (as given)"
     sc.run(chain(RAW), store=tmp_path / "store")
     assert chosen(chain(RAW)) is None
     assert "executor: threads" in str(sc.plan(chain(), store=tmp_path / "other"))
@@ -211,3 +211,13 @@ def test_a_plan_refuses_nothing_of_what_is_there(tmp_path):
     sc.run(target, store=tmp_path / "store", executor="serial")
     with ThreadPoolExecutor(1) as executor:
         assert sc.plan(target, store=tmp_path / "store", executor=executor).is_done
+
+
+def test_a_plan_says_the_executor_that_was_given(tmp_path):
+    target = mine(sc.open(RAW))
+    with ThreadPoolExecutor(1) as pool:
+        said = [
+            str(sc.plan(target, store=tmp_path / "store", executor=given)).splitlines()[-1]
+            for given in ("processes", pool)
+        ]
+    assert said == ["executor: processes (as given)", "executor: ThreadPoolExecutor (as given)"]

@@ -76,12 +76,14 @@ class PlannedStep:
 class Choice:
     """The executor of a run, and why it is that one."""
 
-    executor: Literal["processes", "threads", "serial"]
-    """Its name."""
+    executor: str
+    """Its name; of one that was given as an object, that of its class."""
     reason: str
-    """What decided."""
+    """What decided; empty where it was given."""
 
     def __str__(self) -> str:
+        if not self.reason:
+            return f"{self.executor} (as given)"
         return f"{self.executor}, for {self.reason}"
 
 
@@ -98,7 +100,7 @@ class Plan:
     cost: Cost | None = None
     """What is left of the run, where a sample of its blocks was measured."""
     executor: Choice | None = None
-    """Where a run would compute that is not told where; None: it is told, or all is there."""
+    """Where a run would compute; None: all is there."""
     last_time: str = ""
     """Which of the steps to be computed took most of the time in the last run that computed one of
     them, and by what; empty if no run is known that did."""

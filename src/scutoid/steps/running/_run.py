@@ -25,7 +25,7 @@ from scutoid.heap import share_one_heap
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
-from scutoid.steps.planning import Plan, PlannedRun, Planner
+from scutoid.steps.planning import Choice, Plan, PlannedRun, Planner
 from scutoid.steps.results import RunStepRecord
 from scutoid.steps.running._begin import begin_run
 from scutoid.steps.running._claim import claim
@@ -130,8 +130,9 @@ def plan(
 
     if cost is not None:
         cost = pkgutil.resolve_name(_ESTIMATES)(cost, planned, refs)
-    is_open = is_auto(executor) and not all(each.is_cached for each in planned)
-    choice = choose_executor(planned) if is_open else None
+    choice = None
+    if not all(each.is_cached for each in planned):
+        choice = choose_executor(planned) if is_auto(executor) else _given(executor)
     return replace(summarize(planned, choice), cost=cost)
 
 
@@ -384,6 +385,13 @@ def _check_abilities(planned: PlannedRun, executor: object) -> None:
     for each in asking:
         spec = each.call.spec
         check_ability(each.task, resolved, timeout=spec.options.timeout, setup=spec.setup)
+
+
+def _given(executor: object) -> Choice:
+    """Return the executor that a plan was told; addresses may hold what nobody else is to see."""
+    if not isinstance(executor, str):
+        return Choice(type(executor).__name__, "")
+    return Choice("dask" if "://" in executor else executor, "")
 
 
 def _obstacle(store: EntryStore) -> StoreError | None:
