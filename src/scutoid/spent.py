@@ -34,6 +34,10 @@ _WORTH_NAMING = 0.05
 """Share of the time from which what took second most is named."""
 
 
+_OUTSIDE = "starting, loading and ending"
+"""What no step accounts for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """Time that workers spent on a step, in seconds, those of all workers added up.
@@ -198,7 +202,7 @@ def most_of_the_time(
     Returns
     -------
     str
-        The two that took most, and what no step accounts for where that is more: the start of
+        The two that took most; or first what no step accounts for, where that is more: the start of
         workers, their imports, what the driver did before and after.  Empty if nothing was
         computed, or it is not known.
 
@@ -228,9 +232,10 @@ def most_of_the_time(
         return f"{100 * min(seconds / worker_seconds, 1):.0f}%"
 
     (most, name), *others = shares
+    if outside > most:
+        text = f"most of the time: {_OUTSIDE} ({of_run(outside)} of {took})"
+        return f"{text}; of the steps: {name} ({of_run(most)})"
     text = f"most of the time: {name} ({of_run(most)} of {took})"
     if others[0][0] >= _WORTH_NAMING * worker_seconds:
         text += f"; next: {others[0][1]} ({of_run(others[0][0])})"
-    if outside > most:
-        text += f"; starting, loading and ending: {of_run(outside)}"
     return text

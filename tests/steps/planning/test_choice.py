@@ -136,7 +136,7 @@ def test_folders_are_read_in_threads_unless_a_function_reads_them(chosen, tmp_pa
     assert "code of others" in found.reason
 
 
-def test_a_plan_that_is_told_where_says_so_and_one_with_nothing_to_do_says_nothing(chosen, tmp_path):
+def test_a_plan_that_is_told_where_says_so_and_one_with_nothing_to_do_nothing(chosen, tmp_path):
     assert str(chosen(chain(), executor="threads")) == "threads (as given)"
     sc.run(chain(RAW), store=tmp_path / "store")
     assert chosen(chain(RAW)) is None
