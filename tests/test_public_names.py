@@ -88,7 +88,7 @@ INTERNAL = {
         check_factors check_in_float64 check_mask_type check_method check_tiling
         checked_connectivity coarse_means coarse_range coarse_shape components_seen Contingency
         contrast_limits count_digits count_floats count_overlaps Digits dilate_mask
-        downsample erode_mask faces field_of_view find_components find_spots
+        downsample erode_mask faces field_of_view filter_mirrored find_components find_spots
         float_histogram flood_parts flood_sparse Footprint footprint_array footprint_shape
         global_first grey_opening Groups h_reconstruction highest_within Histogram histogram_of
         IntensityStats interpolate_coarse is_above is_in_float64 label_components LARGEST_IN_FLOAT64
@@ -135,7 +135,7 @@ INTERNAL = {
         one_by_one Owner Pack PackedArrays reading RECIPE Recipe
         BEGUN Claims MANIFEST Manifest own_folder SEGMENTS Sharer SHARES TakenOver TOKEN URL_MARK
         remove_segments RESULT_NAME Segment share_lock SIZES states_of table_of_bytes take_share
-        version_notes bring bring_all CopiedResult is_left_at_url url_of_copy
+        SeenEntry version_notes bring bring_all CopiedResult is_left_at_url url_of_copy
     """,
     "scutoid.steps": """
         blockwise CallOptions check_halo check_names check_units Collection Cropped debug Described
