@@ -132,7 +132,7 @@ def plan(
         cost = pkgutil.resolve_name(_ESTIMATES)(cost, planned, refs)
     choice = None
     if not all(each.is_cached for each in planned):
-        choice = choose_executor(planned) if is_auto(executor) else _given(executor)
+        choice = choose_executor(planned) if is_auto(executor) else _as_given(executor)
     return replace(summarize(planned, choice), cost=cost)
 
 
@@ -387,7 +387,7 @@ def _check_abilities(planned: PlannedRun, executor: object) -> None:
         check_ability(each.task, resolved, timeout=spec.options.timeout, setup=spec.setup)
 
 
-def _given(executor: object) -> Choice:
+def _as_given(executor: object) -> Choice:
     """Return the executor that a plan was told; addresses may hold what nobody else is to see."""
     if not isinstance(executor, str):
         return Choice(type(executor).__name__, "")
